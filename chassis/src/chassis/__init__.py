@@ -1,0 +1,1 @@
+"""The mechanisms that services share. No business word belongs here."""
