@@ -1,0 +1,102 @@
+"""Where a local run lives: one folder for all that it makes, and its block of ports.
+
+The folder is `.banyan` beside the Makefile, or BANYAN_HOME. The ports of the last `make up` are kept in it, so
+that every later command finds the same run.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local.servers import LOOPBACK
+
+ROOT = Path(__file__).resolve().parents[2]
+DEFAULT_PORT = 8080
+DEFAULT_BASE_PORT = 8100
+
+OFFSETS = {
+    "identity": 1,
+    "catalog": 2,
+    "inventory": 3,
+    "orders": 4,
+    "payments": 5,
+    "psp": 6,
+    "nats": 22,
+    "nats monitor": 23,
+    "supervisor": 24,
+    "postgres": 32,
+}
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The gateway's port, and the first of the block that all others are counted from."""
+
+    gateway: int = DEFAULT_PORT
+    base: int = DEFAULT_BASE_PORT
+
+    def of(self, name: str) -> int:
+        return self.gateway if name == "gateway" else self.base + OFFSETS[name]
+
+    def url(self, name: str, scheme: str = "http") -> str:
+        return f"{scheme}://{LOOPBACK}:{self.of(name)}"
+
+    def all(self) -> dict[str, int]:
+        return {name: self.of(name) for name in ("gateway", *OFFSETS)}
+
+
+@dataclass(frozen=True)
+class Place:
+    """The folder of one run, and what lies where in it."""
+
+    home: Path
+    ports: Ports
+
+    @classmethod
+    def current(cls) -> "Place":
+        """The run that BANYAN_HOME names, on the ports that it was last started with."""
+        # abspath rather than resolve: a relative BANYAN_HOME counts from the checkout, links stay as they are.
+        home = Path(os.path.abspath(ROOT / os.environ.get("BANYAN_HOME", ".banyan")))
+        try:
+            ports = Ports(**json.loads((home / "run" / "ports.json").read_text()))
+        except (OSError, ValueError, TypeError):
+            ports = Ports()
+        return cls(home, ports)
+
+    def remember(self) -> None:
+        """Keep the ports for the commands that come later."""
+        kept = {"gateway": self.ports.gateway, "base": self.ports.base}
+        (self.run / "ports.json").write_text(json.dumps(kept) + "\n")
+
+    @property
+    def data(self) -> Path:
+        return self.home / "data"
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "logs"
+
+    @property
+    def run(self) -> Path:
+        return self.home / "run"
+
+    @property
+    def secrets(self) -> Path:
+        return self.home / "secrets"
+
+    @property
+    def operator_file(self) -> Path:
+        """The one file that tells the operator's login to people."""
+        return self.home / "operator.txt"
+
+    def log(self, program: str) -> Path:
+        return self.logs / f"{program}.log"
+
+    def secret(self, owner: str, setting: str) -> str:
+        """A secret of `owner` (a service, `auditor`, `postgres`, `supervisor`) that `make up` generated."""
+        return (self.secrets / owner / setting).read_text().strip()
+
+    def auditor_url(self, database: str) -> str:
+        """The database as the read-only role sees it; its password is `secret("auditor", "database_password")`."""
+        return f"postgresql://auditor@{LOOPBACK}:{self.ports.of('postgres')}/{database}"

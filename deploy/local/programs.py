@@ -1,0 +1,84 @@
+"""The one table of what runs: each service with its settings and secrets, and the servers below them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from deploy.local.place import Place, Ports
+from deploy.local.servers import LOOPBACK
+
+OPERATOR_EMAIL = "operator@banyan.example"
+DRAIN_SECONDS = 1.0
+GRACE_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Service:
+    """One deployable: what it needs, and the settings that are its own.
+
+    A setting's value may name another program's address: `{catalog}` is replaced by its URL.
+    """
+
+    name: str
+    database: bool = True
+    bus: bool = False
+    tokens: bool = True
+    settings: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+
+    def environment(self, place: Place) -> dict[str, str]:
+        """The whole environment of its process, secrets excepted: those are files in SECRETS_DIR."""
+        ports = place.ports
+        values = {
+            "HOST": LOOPBACK,
+            "PORT": str(ports.of(self.name)),
+            "DRAIN_SECONDS": str(DRAIN_SECONDS),
+            "GRACE_SECONDS": str(GRACE_SECONDS),
+            "SECRETS_DIR": str(place.secrets / self.name),
+        }
+        if self.database:
+            values["DATABASE_URL"] = database_url(ports, self.name)
+        if self.bus:
+            values |= {"NATS_URL": ports.url("nats", "nats"), "NATS_USER": self.name}
+        if self.tokens:
+            values["JWKS_URL"] = f"{ports.url('identity')}/api/identity/jwks.json"
+        urls = {name: ports.url(name) for name in ports.all()}
+        return values | {name: value.format(**urls) for name, value in self.settings.items()}
+
+    def secret_names(self) -> tuple[str, ...]:
+        """The names of the files in its SECRETS_DIR."""
+        own = ("database_password",) if self.database else ()
+        return (*own, *(("nats_password",) if self.bus else ()), *self.secrets)
+
+
+GATEWAY = Service(
+    "gateway",
+    database=False,
+    settings={
+        f"UPSTREAM_{name.upper()}": f"{{{name}}}"
+        for name in ("identity", "catalog", "inventory", "orders", "payments")
+    },
+)
+
+SERVICES: tuple[Service, ...] = (
+    Service(
+        "identity",
+        tokens=False,
+        settings={"OPERATOR_EMAIL": OPERATOR_EMAIL},
+        secrets=("key_encryption_key", "operator_password"),
+    ),
+    Service("catalog", bus=True),
+    Service("inventory", bus=True),
+    Service("orders", bus=True, settings={"CATALOG_URL": "{catalog}"}),
+    Service("payments", bus=True, settings={"PSP_URL": "{psp}"}, secrets=("psp_api_key",)),
+    Service("psp", tokens=False, secrets=("psp_api_key",)),
+    GATEWAY,
+)
+BY_NAME: Mapping[str, Service] = {service.name: service for service in SERVICES}
+SERVERS = ("postgres", "nats")
+PROGRAMS = (*SERVERS, *BY_NAME)
+DATABASES = tuple(service.name for service in SERVICES if service.database)
+
+
+def database_url(ports: Ports, service: str) -> str:
+    """The service's own database as its own role sees it; the password is a secret of its own."""
+    return f"postgresql://{service}@{LOOPBACK}:{ports.of('postgres')}/{service}"
