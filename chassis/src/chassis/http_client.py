@@ -1,0 +1,132 @@
+"""HTTP out: httpx's API over aiohttp's pool, since httpx's own pool is some ten times slower under concurrency.
+
+No call without a time limit on the whole exchange (httpx's read time-out is per chunk), none begun after the caller's
+deadline, every call under a breaker, and retries only where a second call cannot do harm.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+from httpx_aiohttp import AiohttpTransport
+from opentelemetry.trace import SpanKind
+
+from chassis import deadlines
+from chassis.breaker import Breaker
+from chassis.errors import DependencyUnavailable
+from chassis.retries import Retryable, RetryBudget, RetryPolicy, retry
+from chassis.telemetry import span, traceparent
+
+FAILURE_STATUS = frozenset({500, 502, 503, 504})
+RETRY_STATUS = frozenset({502, 503, 504})
+LIMITS = httpx.Limits(max_connections=50, max_keepalive_connections=20, keepalive_expiry=3.0)
+
+
+class UpstreamFailed(DependencyUnavailable):
+    """The upstream answered that it failed, or could not be reached: nothing is known to have happened."""
+
+
+class OutcomeUnknown(DependencyUnavailable):
+    """The request was sent and no answer came: it may or may not have taken effect."""
+
+
+class HttpClient:
+    """One upstream. `transport` is the seam for tests."""
+
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        *,
+        timeout: float,
+        breaker: Breaker | None = None,
+        retries: RetryPolicy | None = None,
+        headers: Mapping[str, str] | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.name = name
+        self.breaker = breaker or Breaker(name)
+        self._base_url = base_url
+        self._timeout = timeout
+        self._policy = retries or RetryPolicy()
+        self._once = RetryPolicy(attempts=1)
+        self._budget = RetryBudget()
+        self._headers = dict(headers or {})
+        self._transport = transport
+        self._client: httpx.AsyncClient | None = None
+
+    async def start(self) -> None:
+        # Keep-alive is shorter than the server's 5 s: the server must never be the one that closes first.
+        self._client = httpx.AsyncClient(
+            base_url=self._base_url,
+            headers=self._headers,
+            timeout=self._timeout,
+            transport=self._transport or AiohttpTransport(limits=LIMITS),
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    async def stop(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        idempotent: bool | None = None,
+        params: Any = None,
+        json: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """The answer, whatever its status below 500. Retries when `idempotent` (default: GET and HEAD are).
+
+        Raises `UpstreamFailed`, `OutcomeUnknown`, `BreakerOpen`, `DeadlineExceeded`.
+        """
+        may_repeat = method in ("GET", "HEAD") if idempotent is None else idempotent
+
+        async def attempt() -> httpx.Response:
+            return await self.breaker.call(lambda: self._send(method, path, params, json, headers), _FAILURES)
+
+        return await retry(attempt, self._policy if may_repeat else self._once, self._budget)
+
+    async def _send(
+        self, method: str, path: str, params: Any, json: Any, headers: Mapping[str, str] | None
+    ) -> httpx.Response:
+        assert self._client is not None, "start() comes first"  # noqa: S101 - a bug in the composition, not input
+        left = deadlines.remaining(self._timeout)
+        attributes = {"http.request.method": method, "server.address": self.name}
+        with span(method, SpanKind.CLIENT, attributes):
+            passed_on = {deadlines.HEADER: str(int(left * 1000)), **(headers or {})}
+            if (parent := traceparent()) is not None:
+                passed_on["traceparent"] = parent
+            try:
+                async with asyncio.timeout(left):
+                    answer = await self._client.request(method, path, params=params, json=json, headers=passed_on)
+            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+                raise Retryable(UpstreamFailed(f"{self.name} cannot be reached")) from error
+            except (TimeoutError, httpx.TransportError) as error:
+                raise _Lost(OutcomeUnknown(f"{self.name} did not answer: {type(error).__name__}")) from error
+        return self._judge(answer)
+
+    def _judge(self, answer: httpx.Response) -> httpx.Response:
+        if answer.status_code not in FAILURE_STATUS:
+            return answer
+        failure = UpstreamFailed(f"{self.name} answered {answer.status_code}")
+        if answer.status_code in RETRY_STATUS:
+            raise Retryable(failure, _retry_after(answer))
+        raise failure
+
+
+class _Lost(Retryable):
+    """No answer: an idempotent request may be sent again, like every other `Retryable`."""
+
+
+_FAILURES = (Retryable, UpstreamFailed)
+
+
+def _retry_after(answer: httpx.Response) -> float | None:
+    value = answer.headers.get("retry-after", "")
+    return float(value) if value.isdigit() else None

@@ -1,0 +1,139 @@
+"""Start and stop, once for all services.
+
+Start: telemetry, database, bus, clients, consumers, relay, then ready; none of them waits for anything outside.
+Stop: not ready, one probe period (balancers must notice before the door closes), stop consuming, finish what is in
+flight, close in reverse, telemetry last.
+"""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import structlog
+import uvicorn
+
+from chassis import logs
+from chassis.settings import ServiceSettings
+
+log = structlog.get_logger(__name__)
+
+
+class Part(Protocol):
+    """Something that runs as long as the process. `start` must not wait for a dependency."""
+
+    @property
+    def name(self) -> str: ...
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """A part with a task of its own, which could end while nobody looks."""
+
+    @property
+    def alive(self) -> bool: ...
+
+
+class Lifecycle:
+    """The parts of a process in the order of their start. `consuming` are those that bring in new work."""
+
+    def __init__(self, parts: Sequence[Part], consuming: Sequence[Part] = ()) -> None:
+        self._parts = list(parts)
+        self._consuming = list(consuming)
+        self._running: list[Part] = []
+        self.draining = False
+
+    async def start(self) -> None:
+        for part in self._parts:
+            await part.start()
+            self._running.append(part)
+        log.info("lifecycle.started", parts=[part.name for part in self._running])
+
+    async def drain(self, probe_period: float) -> None:
+        """Report not ready for one probe period, then bring in no more work; returns when the work at hand is done."""
+        self.draining = True
+        log.info("lifecycle.draining", seconds=probe_period)
+        await asyncio.sleep(probe_period)
+        for part in self._consuming:
+            await self._stop(part)
+
+    async def stop(self) -> None:
+        """Close in reverse; one failing close is logged and the rest still close."""
+        self.draining = True
+        for part in reversed(list(self._running)):
+            await self._stop(part)
+        log.info("lifecycle.stopped")
+
+    def dead(self) -> list[str]:
+        """Names of running parts whose own task has ended."""
+        return [part.name for part in self._running if isinstance(part, Watched) and not part.alive]
+
+    async def _stop(self, part: Part) -> None:
+        if part not in self._running:
+            return
+        self._running.remove(part)
+        try:
+            await part.stop()
+        except Exception:
+            log.exception("lifecycle.close-failed", part=part.name)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, _: Any) -> AsyncIterator[None]:
+        """For FastAPI's `lifespan`."""
+        await self.start()
+        try:
+            yield
+        finally:
+            await self.stop()
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn with this project's order of stopping instead of its own, which closes the door first."""
+
+    def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle, probe_period: float) -> None:
+        super().__init__(config)
+        self._lifecycle = lifecycle
+        self._probe_period = probe_period
+        self._drain: asyncio.Task[None] | None = None
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop_soon)
+        yield
+
+    def _stop_soon(self) -> None:
+        if self._drain is None:
+            self._drain = asyncio.create_task(self._drain_and_exit())
+
+    async def _drain_and_exit(self) -> None:
+        await self._lifecycle.drain(self._probe_period)
+        self.should_exit = True
+
+
+def serve(create_app: Callable[[], tuple[Any, Lifecycle]], settings: ServiceSettings) -> None:
+    """Run the application until SIGTERM or SIGINT, then drain and return: the process exits 0."""
+    logs.configure(settings)
+    app, lifecycle = create_app()
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http="httptools",  # with h11 uvicorn answers both halves of a smuggled request
+        loop="uvloop",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,  # trusting 127.0.0.1 is wrong behind a sidecar
+        server_header=False,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=int(settings.grace_seconds),
+        h11_max_incomplete_event_size=None,
+        limit_concurrency=1000,
+        backlog=512,
+    )
+    _Server(config, lifecycle, settings.drain_seconds).run()

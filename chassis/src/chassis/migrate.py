@@ -1,0 +1,96 @@
+"""Migrations: `python -m chassis.migrate SERVICE …` brings each service's own database to its newest revision.
+
+With one service the settings come from the environment, as the service's own do; a run waits for a server that is not
+there yet, and two runs at once queue up behind an advisory lock.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import sys
+import time
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command, context
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from pydantic import Field
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from chassis.settings import DatabaseSettings, ServiceSettings, load
+from chassis.storage import database_url
+
+_LOCK = 7_263_001
+
+
+def _config(service: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", f"{service}:migrations")
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def head(service: str) -> str:
+    """The newest revision that the installed code of `service` brings."""
+    revision = ScriptDirectory.from_config(_config(service)).get_current_head()
+    if revision is None:
+        raise LookupError(f"{service} has no migrations")
+    return revision
+
+
+async def upgrade(service: str, settings: DatabaseSettings) -> None:
+    """Run the migrations of `service` that its database still lacks."""
+    config = _config(service)
+    config.attributes["url"] = database_url(settings)
+    await asyncio.to_thread(command.upgrade, config, "head")
+
+
+def run(metadata: sa.MetaData) -> None:
+    """The body of a service's `migrations/env.py`."""
+    asyncio.run(_run(context.config.attributes["url"], metadata))
+
+
+async def _run(url: URL, metadata: sa.MetaData) -> None:
+    engine = create_async_engine(url, poolclass=NullPool)
+    async with engine.begin() as connection:
+        await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+        await connection.run_sync(_run_in, metadata)
+    await engine.dispose()
+
+
+def _run_in(connection: Any, metadata: sa.MetaData) -> None:
+    context.configure(connection=connection, target_metadata=metadata)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+class Settings(ServiceSettings, DatabaseSettings):
+    """A service's settings, as far as migrating needs them."""
+
+    service_name: str = "migrate"
+    port: int = Field(default=0)
+
+
+def main() -> None:
+    """Entry point of the command; exit code 1 when the server does not answer within a minute."""
+    parser = argparse.ArgumentParser(prog="python -m chassis.migrate", description=__doc__)
+    parser.add_argument("service", help="whose migrations to run")
+    service = parser.parse_args().service
+    settings = load(Settings)
+    deadline = time.monotonic() + 60
+    while True:
+        with contextlib.suppress(OSError, ConnectionError):
+            asyncio.run(upgrade(service, settings))
+            break
+        if time.monotonic() > deadline:
+            sys.stderr.write(f"migrate {service}: no database at {settings.database_url}\n")
+            raise SystemExit(1)
+        time.sleep(0.5)
+    sys.stdout.write(f"{service} stands at revision {head(service)}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""Puts a service's application together: the order of the middleware is the list in `create_app`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chassis import errors, faults, health, migrate
+from chassis.errors import Problem
+from chassis.lifecycle import Lifecycle
+from chassis.middleware import BodyLimit, Deadline, RequestTelemetry
+from chassis.settings import ServiceSettings
+from chassis.storage import Database
+
+BODY_LIMIT = 64 * 1024
+
+
+class CloseWhileDraining:
+    """Asks clients to let go of kept-alive connections, before the server closes them under their hands."""
+
+    def __init__(self, app: ASGIApp, lifecycle: Lifecycle) -> None:
+        self._app = app
+        self._lifecycle = lifecycle
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def close(message: Message) -> None:
+            if message["type"] == "http.response.start" and self._lifecycle.draining:
+                message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
+            await send(message)
+
+        await self._app(scope, receive, close)
+
+
+def create_app(
+    settings: ServiceSettings,
+    lifecycle: Lifecycle,
+    database: Database,
+    routers: Sequence[APIRouter],
+    problems: Mapping[type[Exception], Problem],
+) -> FastAPI:
+    """The application with probes, metrics, problem documents and, where switched on, faults."""
+    injected = faults.Faults()
+    middleware = [
+        Middleware(RequestTelemetry),
+        Middleware(CloseWhileDraining, lifecycle=lifecycle),
+        Middleware(BodyLimit, limit=BODY_LIMIT),
+        Middleware(Deadline),
+    ]
+    if settings.faults_token is not None:
+        middleware.append(Middleware(faults.Inject, faults=injected))
+    app = _Application(
+        title=f"Banyan {settings.service_name}",
+        version=settings.version,
+        lifespan=lifecycle.lifespan,
+        middleware=middleware,
+        docs_url=None,
+        redoc_url=None,
+    )
+    errors.install(app, problems)
+    app.include_router(health.router(lifecycle, _started(settings, database), [_database(database)]))
+    if settings.faults_token is not None:
+        app.include_router(faults.router(injected, settings.faults_token))
+    for router in routers:
+        app.include_router(router)
+    return app
+
+
+class _Application(FastAPI):
+    """Describes its errors as the problem documents that they are."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self.openapi_schema = errors.describe(super().openapi())
+        return self.openapi_schema
+
+
+def _database(database: Database) -> health.Check:
+    async def reachable() -> str | None:
+        await database.ping()
+        return None
+
+    return reachable
+
+
+def _started(settings: ServiceSettings, database: Database) -> list[health.Check]:
+    expected = migrate.head(settings.service_name)
+
+    async def migrated() -> str | None:
+        found = await database.revision()
+        return None if found == expected else f"database stands at {found}, this code expects {expected}"
+
+    return [migrated]
