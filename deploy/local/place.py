@@ -1,7 +1,7 @@
 """Where a local run lives: one folder for all that it makes, and its block of ports.
 
-The folder is `.banyan` beside the Makefile, or BANYAN_HOME. The ports of the last `make up` are kept in it, so
-that every later command finds the same run.
+The folder is `.banyan` beside the Makefile, or BANYAN_HOME. The ports of the last `make up` are kept in it, so that
+every later command finds the same run.
 """
 
 import json
@@ -94,9 +94,9 @@ class Place:
         return self.logs / f"{program}.log"
 
     def secret(self, owner: str, setting: str) -> str:
-        """A secret of `owner` (a service, `auditor`, `postgres`, `supervisor`) that `make up` generated."""
+        """A secret that `make up` generated for a service, `auditor`, `replay`, `postgres` or `supervisor`."""
         return (self.secrets / owner / setting).read_text().strip()
 
     def auditor_url(self, database: str) -> str:
-        """The database as the read-only role sees it; its password is `secret("auditor", "database_password")`."""
+        """A database as the read-only role sees it; the password: `secret("auditor", "database_password")`."""
         return f"postgresql://auditor@{LOOPBACK}:{self.ports.of('postgres')}/{database}"

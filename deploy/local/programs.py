@@ -54,8 +54,7 @@ GATEWAY = Service(
     "gateway",
     database=False,
     settings={
-        f"UPSTREAM_{name.upper()}": f"{{{name}}}"
-        for name in ("identity", "catalog", "inventory", "orders", "payments")
+        f"UPSTREAM_{name.upper()}": f"{{{name}}}" for name in ("identity", "catalog", "inventory", "orders", "payments")
     },
 )
 

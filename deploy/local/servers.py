@@ -65,9 +65,7 @@ def postgres_account(folder: Path) -> str | None:
     for name in ("postgres", "_postgres", "nobody"):
         if name in known:
             return name
-    raise ServerFailedError(
-        "PostgreSQL does not run as root, and no account postgres or nobody exists to run it as"
-    )
+    raise ServerFailedError("PostgreSQL does not run as root, and no account postgres or nobody exists to run it as")
 
 
 def postgres_binary(name: str) -> Path:
@@ -125,7 +123,7 @@ def postgres_command(folder: Path, port: int, settings: Mapping[str, str] | None
 def start_postgres(
     folder: Path, port: int, settings: Mapping[str, str] | None = None, seconds: float = 30
 ) -> subprocess.Popen[bytes]:
-    """Start the cluster in `folder` as a child, wait until it accepts connections, and log beside the folder."""
+    """Start the cluster in `folder` as a child, wait until it is ready, and log beside the folder."""
     log = folder.with_suffix(".log")
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -222,11 +220,17 @@ def _write_private(path: Path, text: str, account: str | None) -> None:
         os.chown(path, pwd.getpwnam(account).pw_uid, -1)
 
 
+def closed_folders(folder: Path) -> list[Path]:
+    """Folders above `folder` and above PostgreSQL that its account cannot pass; none unless we are root."""
+    if postgres_account(folder) is None:
+        return []
+    above = {*Path(os.path.abspath(folder)).parents, *postgres_binary("postgres").parents}
+    return sorted(parent for parent in above if parent.exists() and not parent.stat().st_mode & stat.S_IXOTH)
+
+
 def _open_to(account: str, folder: Path) -> None:
-    """Give `folder` to `account`, and let it pass (not look) through the folders above it and the wheel."""
+    """Give `folder` to `account`, and let others pass (not look) through the folders above it."""
     entry = pwd.getpwnam(account)
     os.chown(folder, entry.pw_uid, entry.pw_gid)
-    for parent in (*folder.resolve().parents, *postgres_binary("postgres").parents):
-        mode = parent.stat().st_mode
-        if not mode & stat.S_IXOTH:
-            parent.chmod(mode | stat.S_IXOTH)
+    for parent in closed_folders(folder):
+        parent.chmod(parent.stat().st_mode | stat.S_IXOTH)

@@ -41,10 +41,10 @@ def head(service: str) -> str:
     return revision
 
 
-async def upgrade(service: str, settings: DatabaseSettings) -> None:
+async def upgrade(service: str, url: str, password: str) -> None:
     """Run the migrations of `service` that its database still lacks."""
     config = _config(service)
-    config.attributes["url"] = database_url(settings)
+    config.attributes["url"] = database_url(url, password)
     await asyncio.to_thread(command.upgrade, config, "head")
 
 
@@ -83,7 +83,7 @@ def main() -> None:
     deadline = time.monotonic() + 60
     while True:
         with contextlib.suppress(OSError, ConnectionError):
-            asyncio.run(upgrade(service, settings))
+            asyncio.run(upgrade(service, settings.database_url, settings.database_password.get_secret_value()))
             break
         if time.monotonic() > deadline:
             sys.stderr.write(f"migrate {service}: no database at {settings.database_url}\n")

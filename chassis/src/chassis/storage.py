@@ -26,10 +26,9 @@ class DatabaseUnavailable(DependencyUnavailable):
     """The database does not answer, or no connection came free in time."""
 
 
-def database_url(settings: DatabaseSettings) -> URL:
+def database_url(url: str, password: str) -> URL:
     """The URL for SQLAlchemy's asyncpg dialect, password included."""
-    url = make_url(settings.database_url).set(drivername="postgresql+asyncpg")
-    return url.set(password=settings.database_password.get_secret_value())
+    return make_url(url).set(drivername="postgresql+asyncpg", password=password)
 
 
 class Database:
@@ -40,7 +39,7 @@ class Database:
     def __init__(self, settings: DatabaseSettings) -> None:
         self._on_commit: list[Callable[[], None]] = []
         self._engine: AsyncEngine = create_async_engine(
-            database_url(settings),
+            database_url(settings.database_url, settings.database_password.get_secret_value()),
             pool_size=settings.database_pool,
             max_overflow=2,  # the relay holds one for its lock, a probe must not wait behind requests
             pool_timeout=2,
