@@ -11,7 +11,6 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from pydantic import SecretStr
 
 # Tests are imported by file (importlib mode), so the root is on the path only when pytest runs as a module.
 sys.path.insert(0, str(Path(__file__).parent))
@@ -102,7 +101,9 @@ async def make_database(postgres_server: PostgresServer) -> AsyncIterator[MakeDa
         names.append(name)
         database = ServiceDatabase(postgres_server.url(name, name), password)
         if migrated:
-            await _migrate(service, database)
+            from chassis.migrate import upgrade  # slow to import, and few test files need it
+
+            await upgrade(service, database.url, database.password)
         return database
 
     yield make
@@ -120,14 +121,6 @@ def _on_free_port(start: Callable[[int], subprocess.Popen[bytes]]) -> tuple[subp
             print(failure)  # noqa: T201  (pytest shows it with the test that needed the server)
     port = servers.free_port()
     return start(port), port
-
-
-async def _migrate(service: str, database: ServiceDatabase) -> None:
-    from chassis.migrate import upgrade  # Alembic is slow to import, and few test files need it
-    from chassis.settings import DatabaseSettings
-
-    password = SecretStr(database.password)
-    await upgrade(service, DatabaseSettings(database_url=database.url, database_password=password))
 
 
 async def _execute(server: PostgresServer, *statements: str) -> None:

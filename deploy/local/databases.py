@@ -1,0 +1,59 @@
+"""Roles and databases: one of each a service, closed to everybody else, and a role that only reads."""
+
+import asyncpg
+
+from deploy.local.place import Place
+from deploy.local.programs import DATABASES
+from deploy.local.screen import RunError
+from deploy.local.servers import LOOPBACK, SUPERUSER
+
+AUDITOR = "auditor"
+
+
+async def prepare(place: Place) -> int:
+    """Bring roles, passwords and databases to what they should be; returns how many databases are new."""
+    connection = await _superuser(place)
+    try:
+        # PUBLIC may connect to any database by default, so each role could look into each database.
+        for database in ("postgres", "template1"):
+            await connection.execute(f"REVOKE CONNECT, TEMPORARY ON DATABASE {database} FROM PUBLIC")
+        await _role(connection, AUDITOR, place.secret(AUDITOR, "database_password"))
+        await connection.execute(f"GRANT pg_read_all_data TO {AUDITOR}")
+        await connection.execute(f"ALTER ROLE {AUDITOR} SET default_transaction_read_only = on")
+        return sum([await _service(connection, place, name) for name in DATABASES])
+    finally:
+        await connection.close()
+
+
+async def _service(connection: "asyncpg.Connection[asyncpg.Record]", place: Place, name: str) -> bool:
+    await _role(connection, name, place.secret(name, "database_password"))
+    exists = await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name)
+    if not exists:
+        await connection.execute(f"CREATE DATABASE {name} OWNER {name}")
+    await connection.execute(f"REVOKE CONNECT, TEMPORARY ON DATABASE {name} FROM PUBLIC")
+    await connection.execute(f"GRANT CONNECT ON DATABASE {name} TO {name}, {AUDITOR}")
+    return not exists
+
+
+async def _role(connection: "asyncpg.Connection[asyncpg.Record]", name: str, password: str) -> None:
+    exists = await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", name)
+    verb = "ALTER" if exists else "CREATE"
+    # A utility statement takes no parameters; the password is one of our own, of URL-safe characters.
+    await connection.execute(f"{verb} ROLE {name} LOGIN PASSWORD '{password}'")
+
+
+async def _superuser(place: Place) -> "asyncpg.Connection[asyncpg.Record]":
+    password = place.secret("postgres", "superuser_password")
+    try:
+        return await asyncpg.connect(
+            host=LOOPBACK,
+            port=place.ports.of("postgres"),
+            user=SUPERUSER,
+            password=password,
+            database="postgres",
+        )
+    except asyncpg.InvalidPasswordError as error:
+        raise RunError(
+            "the databases do not know the password in the secrets folder: one of them was replaced",
+            "make clean deletes both; make up starts afresh",
+        ) from error

@@ -1,0 +1,59 @@
+"""Secrets of the local run: generated once, one file each, readable by their owner alone, never printed."""
+
+import base64
+import secrets
+from pathlib import Path
+
+from deploy.local.place import Place
+from deploy.local.programs import DATABASES, SERVICES
+
+# Owners that are no service: the superuser, the read-only role of the invariants, `make replay`, and Supervisor's
+# own door.
+OTHERS = {
+    "postgres": ("superuser_password",),
+    "auditor": ("database_password", "nats_password"),
+    "replay": ("nats_password",),
+    "supervisor": ("password",),
+}
+
+
+def generate(place: Place) -> int:
+    """Make every secret that does not exist yet, and say how many those were."""
+    wanted = {service.name: service.secret_names() for service in SERVICES} | OTHERS
+    place.secrets.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made = 0
+    for owner, settings in wanted.items():
+        folder = place.secrets / owner
+        folder.mkdir(exist_ok=True, mode=0o700)
+        made += sum(_keep(folder / setting, _value(place, setting)) for setting in settings)
+    return made
+
+
+def missing_for_old_data(place: Place) -> bool:
+    """Whether databases exist whose passwords nobody knows any more."""
+    return (place.data / "postgres" / "PG_VERSION").exists() and not (place.secrets / "postgres").exists()
+
+
+def _value(place: Place, setting: str) -> str:
+    if setting == "psp_api_key":
+        return _shared(place, setting)
+    if setting == "key_encryption_key":
+        return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+    return secrets.token_urlsafe(24)
+
+
+def _shared(place: Place, setting: str) -> str:
+    """The one secret that two services must agree on: whichever has it already decides."""
+    for owner in DATABASES:
+        path = place.secrets / owner / setting
+        if path.exists():
+            return path.read_text()
+    return secrets.token_urlsafe(24)
+
+
+def _keep(path: Path, value: str) -> bool:
+    if path.exists():
+        return False
+    path.touch(mode=0o600)
+    path.write_text(value)
+    return True
