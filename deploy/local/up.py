@@ -27,7 +27,7 @@ def up(place: Place, ports: Ports, screen: Screen) -> None:
         place = dataclasses.replace(place, ports=ports)
         supervisor = Supervisor(place)
         _clear(place, screen)
-        _prepare(place, screen)
+        prepare(place, screen)
         supervisor.start()
     _start(place, supervisor, screen)
     asyncio.run(_fill_and_walk(place, screen, begun))
@@ -52,7 +52,7 @@ def _clear(place: Place, screen: Screen) -> None:
     ports_check.require_free(place.ports)
 
 
-def _prepare(place: Place, screen: Screen) -> None:
+def prepare(place: Place, screen: Screen) -> None:
     """Folders, secrets, the cluster and the configuration."""
     if secrets_store.missing_for_old_data(place):
         raise RunError(

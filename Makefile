@@ -1,0 +1,90 @@
+# Banyan on a bare machine. `make` alone prints what there is; deploy/local/ holds what it does.
+# Plain GNU make 3.81 and /bin/sh, so that macOS needs nothing more.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?=
+RUN := .venv/bin/python
+LOCAL := $(RUN) -m deploy.local
+STAMP := .venv/.banyan-synced
+LOCKED := uv.lock pyproject.toml chassis/pyproject.toml $(wildcard services/*/pyproject.toml)
+
+SERVICE ?=
+LINES ?= 40
+ORDERS ?= 2000
+CONCURRENCY ?= 32
+SEED ?=
+
+# An environment remembers where it was made: after the folder has moved it is made anew. One that is asked for by
+# name (PYTHON=) is looked at every time.
+ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
+STALE := yes
+endif
+ifneq ($(PYTHON),)
+STALE := yes
+endif
+
+.PHONY: help setup up down status logs restart clean check test traffic verify bench replay stale
+
+help:
+	@echo "Banyan: a bookshop of small services, on this machine"
+	@echo
+	@echo "  make up                  set up, start, seed, and let a first customer buy   [PORT=8080 BASE_PORT=8100]"
+	@echo "  make down                stop gracefully; the data stays"
+	@echo "  make status              what runs, and is it ready"
+	@echo "  make logs SERVICE=…      follow the log of one process                       [LINES=40]"
+	@echo "  make restart SERVICE=…   restart one process gracefully"
+	@echo "  make clean               stop, and delete data, logs and secrets"
+	@echo
+	@echo "  make traffic             many customers at once         [ORDERS=2000 CONCURRENCY=32 SEED=…]"
+	@echo "  make verify              do the books balance: stock, money, messages"
+	@echo "  make replay SERVICE=…    put the dead letters of a consumer back on the stream"
+	@echo "  make bench               measure, and write docs/benchmarks.md"
+	@echo
+	@echo "  make check               format, lint, types, import contracts"
+	@echo "  make test                all tests; the running stack is tested in a copy of its own"
+	@echo "  make setup               only the environment in .venv                       [PYTHON=python3.12]"
+
+setup: $(STAMP)
+
+# The stamp is younger than what the environment was made from, and holds the folder that it was made in.
+$(STAMP): $(LOCKED) deploy/local/setup.sh $(if $(STALE),stale)
+	@PYTHON="$(PYTHON)" sh deploy/local/setup.sh
+	@printf '%s\n' "$(CURDIR)" > $(STAMP)
+
+up: $(STAMP)
+	@$(LOCAL) up $(if $(PORT),--port $(PORT)) $(if $(BASE_PORT),--base-port $(BASE_PORT))
+
+down status clean: $(STAMP)
+	@$(LOCAL) $@
+
+logs: $(STAMP) need-service
+	@$(LOCAL) logs $(SERVICE) --lines $(LINES)
+
+restart replay: $(STAMP) need-service
+	@$(LOCAL) $@ $(SERVICE)
+
+traffic: $(STAMP)
+	@$(RUN) -m tests.traffic --orders $(ORDERS) --concurrency $(CONCURRENCY) $(if $(SEED),--seed $(SEED))
+
+verify: $(STAMP)
+	@$(RUN) -m tests.invariants
+
+bench: $(STAMP)
+	@$(RUN) -m tests.bench
+
+check: $(STAMP)
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+	.venv/bin/lint-imports
+
+test: $(STAMP)
+	$(RUN) -m pytest -m "not system" -n 2 -q
+	@$(LOCAL) trial
+
+.PHONY: need-service
+need-service:
+	@test -n "$(SERVICE)" || { echo "which one? make $(MAKECMDGOALS) SERVICE=orders  (make status lists them)" >&2; exit 2; }

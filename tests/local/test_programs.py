@@ -1,0 +1,72 @@
+"""What each process is given: its own addresses and secrets, and nobody else's."""
+
+import configparser
+import stat
+from pathlib import Path
+
+import pytest
+
+from deploy.local import secrets_store, supervisor_config
+from deploy.local.place import Place, Ports
+from deploy.local.programs import SERVICES
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    place = Place(tmp_path / "a folder with 100% odd; name", Ports(gateway=18080, base=18100))
+    place.home.mkdir()
+    secrets_store.generate(place)
+    return place
+
+
+def _all_secrets(place: Place) -> dict[str, str]:
+    return {
+        str(path.relative_to(place.secrets)): path.read_text() for path in place.secrets.rglob("*") if path.is_file()
+    }
+
+
+def test_no_secret_is_in_an_environment_or_on_a_command_line(place: Place) -> None:
+    rendered = supervisor_config.render(place)
+    assert not [name for name, value in _all_secrets(place).items() if value in rendered]
+
+
+def test_each_service_has_the_secrets_of_its_own_and_no_more(place: Place) -> None:
+    for service in SERVICES:
+        folder = Path(service.environment(place)["SECRETS_DIR"])
+        assert folder == place.secrets / service.name
+        assert {path.name for path in folder.iterdir()} == set(service.secret_names())
+
+
+def test_no_two_services_share_a_secret_but_the_key_that_payments_calls_the_psp_with(place: Place) -> None:
+    found = _all_secrets(place)
+    owners = [name for name, value in found.items() if list(found.values()).count(value) > 1]
+    assert sorted(owners) == ["payments/psp_api_key", "psp/psp_api_key"]
+
+
+def test_secrets_are_readable_by_their_owner_alone(place: Place) -> None:
+    for path in (place.secrets, *place.secrets.rglob("*")):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
+
+
+def test_secrets_stay_when_they_are_generated_again(place: Place) -> None:
+    before = _all_secrets(place)
+    assert secrets_store.generate(place) == 0
+    assert _all_secrets(place) == before
+
+
+def test_supervisor_reads_back_a_folder_with_an_odd_name(place: Place) -> None:
+    parser = configparser.ConfigParser(inline_comment_prefixes=(";", "#"), interpolation=None)
+    parser.read_string(supervisor_config.render(place))
+    assert parser["supervisord"]["identifier"] == str(place.home).replace("%", "%%")
+
+
+def test_each_program_is_in_one_group_and_the_gateway_stops_first(place: Place) -> None:
+    members = [name for group in supervisor_config.GROUPS.values() for name in group]
+    assert sorted(members) == sorted(program.name for program in supervisor_config.programs(place))
+    assert list(supervisor_config.GROUPS)[-1] == "entrance"
+
+
+def test_a_service_is_not_killed_before_its_own_limit_has_passed(place: Place) -> None:
+    for program in supervisor_config.programs(place):
+        limits = [float(program.environment.get(name, 0)) for name in ("DRAIN_SECONDS", "GRACE_SECONDS")]
+        assert program.stop_seconds > sum(limits)
