@@ -48,7 +48,7 @@ def _clear(place: Place, screen: Screen) -> None:
     if left := leftovers(place):
         with screen.step("clear leftovers") as step:
             end(left)
-            step.detail = f"{len(left)} processes of an earlier run, whose Supervisor was gone"
+            step.detail = f"{len(left)} processes of an earlier run"
     ports_check.require_free(place.ports)
 
 
@@ -118,7 +118,10 @@ async def _migrate(place: Place) -> None:
     for name in DATABASES:
         password = place.secret(name, "database_password")
         # One after the other: Alembic keeps the migration that is running in a variable of its module.
-        await migrate.upgrade(name, database_url(place.ports, name), password)
+        try:
+            await migrate.upgrade(name, database_url(place.ports, name), password)
+        except Exception as error:
+            raise RunError(f"the migrations of {name} failed: {error}") from error
 
 
 async def _fill_and_walk(place: Place, screen: Screen, begun: float) -> None:
