@@ -1,0 +1,198 @@
+"""The use cases of orders: place, read, cancel, and the moves of the checkout saga. Each loads, decides, commits."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from typing import Protocol
+from uuid import UUID
+
+from chassis.idempotency import Answer, Claim
+from orders.domain import (
+    CatalogUnavailable,
+    HistoryEntry,
+    Order,
+    OrderCancelled,
+    OrderConfirmed,
+    OrderEvent,
+    OrderNotFound,
+    OrderPlaced,
+    OrderState,
+    Price,
+    PriceSource,
+    PricesUnknown,
+    TooLateToCancel,
+    Wish,
+    price_lines,
+)
+from orders.saga import Checkout, Command, Move, Outcome, Reply, Saga
+
+
+class Catalog(Protocol):
+    """Asks for current prices; books that are not in the catalogue are absent. Raises `CatalogUnavailable`."""
+
+    async def prices(self, isbns: Sequence[str]) -> list[Price]: ...
+
+
+class UnitOfWork(Protocol):
+    """One transaction: what is done in it happens together or not at all."""
+
+    async def add(self, order: Order, saga: Saga) -> None: ...
+    async def load(self, order_id: UUID) -> tuple[Order, Saga] | None: ...
+    async def save(self, order: Order, saga: Saga) -> None: ...
+    async def overdue(self, now: datetime, limit: int) -> list[tuple[Order, Saga]]: ...
+    async def record(self, order_id: UUID, events: Sequence[str], at: datetime) -> None: ...
+    async def send(self, order: Order, messages: Sequence[Command | OrderEvent]) -> None: ...
+    async def hear_price(self, price: Price) -> None: ...
+    async def complete(self, claim: Claim, answer: Answer) -> None: ...
+
+
+class Storage(Protocol):
+    """Opens transactions and answers questions. `handling`: the message whose effect the transaction is."""
+
+    def begin(self, handling: UUID | None = None) -> AbstractAsyncContextManager[UnitOfWork]: ...
+    async def order(self, order_id: UUID) -> Order | None: ...
+    async def orders_of(
+        self, customer_id: UUID, state: OrderState | None, before: UUID | None, limit: int
+    ) -> list[Order]: ...
+    async def history(self, order_id: UUID) -> list[HistoryEntry]: ...
+    async def heard_prices(self, isbns: Sequence[str]) -> list[Price]: ...
+
+
+def utc_now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+OVERDUE_AT_ONCE = 50
+
+
+class Orders:
+    """`new_id` and `clock` are parameters so that tests can choose them."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        catalog: Catalog,
+        new_id: Callable[[], UUID],
+        clock: Callable[[], datetime] = utc_now,
+        checkout: Checkout | None = None,
+    ) -> None:
+        self._storage = storage
+        self._catalog = catalog
+        self._new_id = new_id
+        self._clock = clock
+        self._checkout = checkout or Checkout()
+
+    async def place(
+        self,
+        customer_id: UUID,
+        wishes: Sequence[Wish],
+        card_token: str,
+        claim: Claim,
+        answer: Callable[[Order], Answer],
+    ) -> Answer:
+        """Accept an order and start its checkout; `answer` is what the customer is told, now and at a repetition."""
+        prices, source = await self._prices([wish.isbn for wish in wishes])
+        lines, total = price_lines(wishes, prices)
+        now = self._clock()
+        order = Order(self._new_id(), customer_id, card_token, lines, total, source, placed_at=now, updated_at=now)
+        move = self._checkout.begin(order.id, now)
+        told = answer(order)
+        async with self._storage.begin() as work:
+            await work.add(order, move.saga)
+            await work.record(order.id, ["placed"], now)
+            await work.send(order, [OrderPlaced(order), *_commands(move)])
+            await work.complete(claim, told)
+        return told
+
+    async def read(self, order_id: UUID, customer_id: UUID | None) -> Order:
+        """The order, to its customer; with `customer_id` None to an operator. Raises `OrderNotFound`."""
+        order = await self._storage.order(order_id)
+        if order is None or customer_id not in (None, order.customer_id):
+            raise OrderNotFound(f"there is no order {order_id}")
+        return order
+
+    async def history(self, order_id: UUID, customer_id: UUID | None) -> list[HistoryEntry]:
+        """What has happened to the order, oldest first."""
+        await self.read(order_id, customer_id)
+        return await self._storage.history(order_id)
+
+    async def of_customer(
+        self, customer_id: UUID, state: OrderState | None, before: UUID | None, limit: int
+    ) -> list[Order]:
+        """The customer's orders, newest first."""
+        return await self._storage.orders_of(customer_id, state, before, limit)
+
+    async def cancel(self, order_id: UUID, customer_id: UUID) -> Order:
+        """Start to undo the order; once more is as good as once. Raises `OrderNotFound`, `TooLateToCancel`."""
+        async with self._storage.begin() as work:
+            loaded = await work.load(order_id)
+            if loaded is None or loaded[0].customer_id != customer_id:
+                raise OrderNotFound(f"there is no order {order_id}")
+            order, saga = loaded
+            if order.state in (OrderState.CANCELLING, OrderState.CANCELLED):
+                return order
+            move = self._checkout.cancelled(saga, "cancelled by the customer", self._clock())
+            if move is None:
+                raise TooLateToCancel(f"order {order_id} is confirmed, or about to be")
+            return await self._apply(work, order, move, [])
+
+    async def answered(self, order_id: UUID, reply: Reply, reason: str | None, message_id: UUID) -> None:
+        """Move an order's saga by a reply."""
+        async with self._storage.begin(handling=message_id) as work:
+            loaded = await work.load(order_id)
+            if loaded is None:
+                return
+            order, saga = loaded
+            move = self._checkout.answered(saga, reply, reason, self._clock())
+            if move is not None:
+                await self._apply(work, order, move, [reply.value])
+
+    async def resume_overdue(self) -> int:
+        """Move the sagas whose answer is missing; returns how many there were."""
+        now = self._clock()
+        async with self._storage.begin() as work:
+            overdue = await work.overdue(now, OVERDUE_AT_ONCE)
+            for order, saga in overdue:
+                await self._apply(work, order, self._checkout.timed_out(saga, now), [])
+        return len(overdue)
+
+    async def hear_price(self, price: Price, message_id: UUID) -> None:
+        """Remember what catalog last said, for the time when it cannot be asked."""
+        async with self._storage.begin(handling=message_id) as work:
+            await work.hear_price(price)
+
+    async def _prices(self, isbns: Sequence[str]) -> tuple[list[Price], PriceSource]:
+        try:
+            return await self._catalog.prices(isbns), PriceSource.CATALOG
+        except CatalogUnavailable as error:
+            heard = await self._storage.heard_prices(isbns)
+            if len(heard) < len(set(isbns)):
+                raise PricesUnknown("catalog does not answer, and not all prices were heard before") from error
+            return heard, PriceSource.LAST_HEARD
+
+    async def _apply(self, work: UnitOfWork, order: Order, move: Move, happened: list[str]) -> Order:
+        events: list[OrderEvent] = []
+        now = self._clock()
+        for outcome in move.outcomes:
+            order, told = _transition(order, outcome, move.saga, now)
+            happened.append(order.state.value)
+            events += told
+        await work.save(order, move.saga)
+        await work.record(order.id, happened, now)
+        await work.send(order, [*_commands(move), *events])
+        return order
+
+
+def _commands(move: Move) -> list[Command]:
+    return [] if move.command is None else [move.command]
+
+
+def _transition(order: Order, outcome: Outcome, saga: Saga, now: datetime) -> tuple[Order, list[OrderEvent]]:
+    if outcome is Outcome.CONFIRM:
+        confirmed = order.confirm(now)
+        return confirmed, [OrderConfirmed(confirmed)]
+    if outcome is Outcome.START_CANCELLING:
+        return order.start_cancelling(saga.reason or "cancelled", now), []
+    cancelled = order.cancel(now)
+    return cancelled, [OrderCancelled(cancelled)]

@@ -1,0 +1,256 @@
+"""Tables and queries of orders."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.idempotency import Answer, Claim, IdempotencyKeys, idempotency_table
+from chassis.inbox import Inbox, inbox_table
+from chassis.messages import Message
+from chassis.outbox import Outbox, outbox_table
+from chassis.storage import Database
+from orders.domain import HistoryEntry, Line, Money, Order, OrderEvent, OrderState, Price, PriceSource
+from orders.saga import Command, Direction, Saga
+
+metadata = sa.MetaData()
+_time = sa.DateTime(timezone=True)
+
+orders = sa.Table(
+    "orders",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("customer_id", sa.Uuid, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("card_token", sa.Text, nullable=False),
+    # Lines are written once and read whole, never searched: one row is one insert and one read.
+    sa.Column("lines", JSONB, nullable=False),
+    sa.Column("total_amount", sa.BigInteger, nullable=False),
+    sa.Column("currency", sa.Text, nullable=False),
+    sa.Column("price_source", sa.Text, nullable=False),
+    sa.Column("placed_at", _time, nullable=False),
+    sa.Column("updated_at", _time, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.CheckConstraint("state IN ('pending', 'confirmed', 'cancelling', 'cancelled')", name="orders_state"),
+    sa.CheckConstraint("total_amount > 0", name="orders_total_positive"),
+    sa.Index("orders_of_customer", "customer_id", "id"),
+)
+saga = sa.Table(
+    "saga",
+    metadata,
+    sa.Column("order_id", sa.Uuid, sa.ForeignKey("orders.id"), primary_key=True),
+    sa.Column("step", sa.SmallInteger, nullable=False),
+    sa.Column("direction", sa.Text, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("due_at", _time, nullable=False),
+    sa.Column("saga_reason", sa.Text),
+    sa.CheckConstraint("direction IN ('forward', 'backward', 'ended')", name="saga_direction"),
+)
+sa.Index("saga_due", saga.c.due_at, postgresql_where=saga.c.direction != "ended")
+history = sa.Table(
+    "order_history",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("order_id", sa.Uuid, sa.ForeignKey("orders.id"), nullable=False, index=True),
+    sa.Column("event", sa.Text, nullable=False),
+    sa.Column("at", _time, nullable=False),
+)
+heard_price = sa.Table(
+    "heard_price",
+    metadata,
+    sa.Column("isbn", sa.Text, primary_key=True),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("currency", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+)
+outbox = outbox_table(metadata)
+inbox = inbox_table(metadata)
+idempotency_key = idempotency_table(metadata)
+
+_both = sa.select(orders, saga).join(saga, saga.c.order_id == orders.c.id)
+_LOAD = _both.where(orders.c.id == sa.bindparam("of")).with_for_update(of=saga)
+_OVERDUE = (
+    _both.where(saga.c.direction != "ended", saga.c.due_at <= sa.bindparam("now"))
+    .order_by(saga.c.due_at)
+    .limit(sa.bindparam("most"))
+    .with_for_update(of=saga, skip_locked=True)
+)
+_SAVE_SAGA = sa.update(saga).where(saga.c.order_id == sa.bindparam("of"))
+_SAVE_ORDER = sa.update(orders).where(orders.c.id == sa.bindparam("of"))
+_heard = insert(heard_price)
+_HEAR = _heard.on_conflict_do_update(
+    index_elements=[heard_price.c.isbn],
+    set_={c.name: _heard.excluded[c.name] for c in heard_price.c if not c.primary_key},
+    where=heard_price.c.version < _heard.excluded.version,
+)
+
+Encode = Callable[[Order, Command | OrderEvent], Message]
+
+
+class SqlUnitOfWork:
+    """One transaction."""
+
+    def __init__(self, connection: AsyncConnection, keys: IdempotencyKeys, encode: Encode) -> None:
+        self._connection = connection
+        self._keys = keys
+        self._encode = encode
+        self._outbox = Outbox(outbox)
+
+    async def add(self, order: Order, started: Saga) -> None:
+        await self._connection.execute(insert(orders), [_order_row(order)])
+        await self._connection.execute(insert(saga), [{"order_id": order.id, **_saga_row(started)}])
+
+    async def load(self, order_id: UUID) -> tuple[Order, Saga] | None:
+        row = (await self._connection.execute(_LOAD, {"of": order_id})).one_or_none()
+        return None if row is None else (_order(row), _saga(row))
+
+    async def save(self, order: Order, moved: Saga) -> None:
+        await self._connection.execute(_SAVE_SAGA.values(**_saga_row(moved)), {"of": order.id})
+        if order.state is not OrderState.PENDING:
+            changed = {"state": order.state, "reason": order.reason, "updated_at": order.updated_at}
+            await self._connection.execute(_SAVE_ORDER.values(**changed, version=order.version), {"of": order.id})
+
+    async def overdue(self, now: datetime, limit: int) -> list[tuple[Order, Saga]]:
+        rows = await self._connection.execute(_OVERDUE, {"now": now, "most": limit})
+        return [(_order(row), _saga(row)) for row in rows]
+
+    async def record(self, order_id: UUID, events: Sequence[str], at: datetime) -> None:
+        if events:
+            rows = [{"order_id": order_id, "event": event, "at": at} for event in events]
+            await self._connection.execute(insert(history).values(rows))
+
+    async def send(self, order: Order, messages: Sequence[Command | OrderEvent]) -> None:
+        await self._outbox.add(self._connection, *(self._encode(order, message) for message in messages))
+
+    async def hear_price(self, price: Price) -> None:
+        await self._connection.execute(
+            _HEAR,
+            {
+                "isbn": price.isbn,
+                "title": price.title,
+                "amount": price.price.amount,
+                "currency": price.price.currency,
+                "version": price.version,
+            },
+        )
+
+    async def complete(self, claim: Claim, answer: Answer) -> None:
+        await self._keys.complete(self._connection, claim, answer)
+
+
+class SqlStorage:
+    """Opens transactions and answers questions. `encode` turns commands and events into messages."""
+
+    def __init__(self, database: Database, encode: Encode) -> None:
+        self._database = database
+        self._encode = encode
+        self._inbox = Inbox(inbox)
+        self.keys = IdempotencyKeys(database, idempotency_key)
+
+    @asynccontextmanager
+    async def begin(self, handling: UUID | None = None) -> AsyncIterator[SqlUnitOfWork]:
+        async with self._database.transaction() as connection:
+            if handling is not None:
+                await self._inbox.accept(connection, handling)
+            yield SqlUnitOfWork(connection, self.keys, self._encode)
+
+    async def order(self, order_id: UUID) -> Order | None:
+        async with self._database.autocommit() as connection:
+            query = sa.select(orders).where(orders.c.id == sa.bindparam("of"))
+            row = (await connection.execute(query, {"of": order_id})).one_or_none()
+        return None if row is None else _order(row)
+
+    async def orders_of(
+        self, customer_id: UUID, state: OrderState | None, before: UUID | None, limit: int
+    ) -> list[Order]:
+        query = sa.select(orders).where(orders.c.customer_id == customer_id)
+        if state is not None:
+            query = query.where(orders.c.state == state)
+        if before is not None:
+            query = query.where(orders.c.id < before)
+        async with self._database.autocommit() as connection:
+            rows = await connection.execute(query.order_by(orders.c.id.desc()).limit(limit))
+            return [_order(row) for row in rows]
+
+    async def history(self, order_id: UUID) -> list[HistoryEntry]:
+        query = sa.select(history.c.event, history.c.at).where(history.c.order_id == order_id).order_by(history.c.id)
+        async with self._database.autocommit() as connection:
+            return [HistoryEntry(row.event, row.at) for row in await connection.execute(query)]
+
+    async def heard_prices(self, isbns: Sequence[str]) -> list[Price]:
+        query = sa.select(heard_price).where(heard_price.c.isbn.in_(isbns))
+        async with self._database.autocommit() as connection:
+            rows = await connection.execute(query)
+            return [Price(r.isbn, r.title, Money(r.amount, r.currency), r.version) for r in rows]
+
+    async def forget_old(self) -> None:
+        """Delete what the inbox and the idempotency keys need no longer hold."""
+        async with self._database.transaction() as connection:
+            await self._inbox.forget_old(connection)
+            await self.keys.forget_old(connection)
+
+
+def _order_row(order: Order) -> dict[str, Any]:
+    return {
+        "id": order.id,
+        "customer_id": order.customer_id,
+        "state": order.state,
+        "reason": order.reason,
+        "card_token": order.card_token,
+        "lines": [
+            {
+                "isbn": line.isbn,
+                "title": line.title,
+                "quantity": line.quantity,
+                "amount": line.unit_price.amount,
+                "currency": line.unit_price.currency,
+            }
+            for line in order.lines
+        ],
+        "total_amount": order.total.amount,
+        "currency": order.total.currency,
+        "price_source": order.price_source,
+        "placed_at": order.placed_at,
+        "updated_at": order.updated_at,
+        "version": order.version,
+    }
+
+
+def _saga_row(at: Saga) -> dict[str, Any]:
+    return {
+        "step": at.step,
+        "direction": at.direction,
+        "attempt": at.attempt,
+        "due_at": at.due_at,
+        "saga_reason": at.reason,
+    }
+
+
+def _order(row: sa.Row[Any]) -> Order:
+    return Order(
+        id=row.id,
+        customer_id=row.customer_id,
+        card_token=row.card_token,
+        lines=tuple(
+            Line(line["isbn"], line["title"], line["quantity"], Money(line["amount"], line["currency"]))
+            for line in row.lines
+        ),
+        total=Money(row.total_amount, row.currency),
+        price_source=PriceSource(row.price_source),
+        placed_at=row.placed_at,
+        updated_at=row.updated_at,
+        state=OrderState(row.state),
+        reason=row.reason,
+        version=row.version,
+    )
+
+
+def _saga(row: sa.Row[Any]) -> Saga:
+    return Saga(row.order_id, row.due_at, row.step, Direction(row.direction), row.attempt, row.saga_reason)
