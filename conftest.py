@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
+import chassis  # noqa: F401 - known before pytest takes the folder chassis/ for the package of that name
 import pytest
 
 # Tests are imported by file (importlib mode), so the root is on the path only when pytest runs as a module.

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 from opentelemetry.trace import SpanKind
@@ -25,6 +26,10 @@ LIMITS = httpx.Limits(max_connections=50, max_keepalive_connections=20, keepaliv
 
 class UpstreamFailed(DependencyUnavailable):
     """The upstream answered that it failed, or could not be reached: nothing is known to have happened."""
+
+
+class Unreachable(UpstreamFailed):
+    """No connection was made: the request was certainly not sent."""
 
 
 class OutcomeUnknown(DependencyUnavailable):
@@ -83,7 +88,7 @@ class HttpClient:
     ) -> httpx.Response:
         """The answer, whatever its status below 500. Retries when `idempotent` (default: GET and HEAD are).
 
-        Raises `UpstreamFailed`, `OutcomeUnknown`, `BreakerOpen`, `DeadlineExceeded`.
+        Raises `UpstreamFailed` (of which `Unreachable` is one), `OutcomeUnknown`, `BreakerOpen`, `DeadlineExceeded`.
         """
         may_repeat = method in ("GET", "HEAD") if idempotent is None else idempotent
 
@@ -105,9 +110,9 @@ class HttpClient:
             try:
                 async with asyncio.timeout(left):
                     answer = await self._client.request(method, path, params=params, json=json, headers=passed_on)
-            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-                raise Retryable(UpstreamFailed(f"{self.name} cannot be reached")) from error
             except (TimeoutError, httpx.TransportError) as error:
+                if _unsent(error):
+                    raise Retryable(Unreachable(f"{self.name} cannot be reached")) from error
                 raise _Lost(OutcomeUnknown(f"{self.name} did not answer: {type(error).__name__}")) from error
         return self._judge(answer)
 
@@ -125,6 +130,13 @@ class _Lost(Retryable):
 
 
 _FAILURES = (Retryable, UpstreamFailed)
+
+
+def _unsent(error: Exception) -> bool:
+    # httpx-aiohttp calls every lost connection a ConnectTimeout, also one that broke after the request was sent.
+    if isinstance(error.__cause__, aiohttp.ClientConnectionError):
+        return isinstance(error.__cause__, aiohttp.ClientConnectorError)
+    return isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout))
 
 
 def _retry_after(answer: httpx.Response) -> float | None:
