@@ -24,6 +24,10 @@ def main(arguments: list[str] | None = None) -> int:
         if advice := getattr(error, "advice", ""):
             screen.say(f"  → {advice}")
         return 1
+    except PermissionError as error:
+        screen.say(f"✗ {error}", style="bold red")
+        screen.say("  → it belongs to another account: was Banyan started with sudo once?")
+        return 1
     except KeyboardInterrupt:
         screen.say("interrupted; what has started goes on: make down stops it")
         return 130

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import pwd
 import secrets
+import shutil
 import signal
 import socket
 import stat
@@ -80,18 +81,25 @@ def postgres_binary(name: str) -> Path:
 def prepare_postgres(folder: Path, password: str, initdb_options: Sequence[str] = ()) -> bool:
     """Make `folder` a cluster whose superuser has `password`; False if it is one already."""
     account = postgres_account(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    if account is not None:
-        _open_to(account, folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for parent in closed_folders(folder):
+        parent.chmod(parent.stat().st_mode | stat.S_IXOTH)
     if (folder / "PG_VERSION").exists():
         return False
+    # Made under another name, then renamed: an interrupted first start leaves no half of a cluster behind.
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(mode=0o700)
+    if account is not None:
+        os.chown(unfinished, pwd.getpwnam(account).pw_uid, pwd.getpwnam(account).pw_gid)
     # The password travels in a file: an argument would be visible to every user of the machine.
     password_file = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
     try:
         _write_private(password_file, password, account)
-        _initdb(folder, password_file, account, initdb_options)
+        _initdb(unfinished, password_file, account, initdb_options)
     finally:
         password_file.unlink(missing_ok=True)
+    unfinished.rename(folder)
     return True
 
 
@@ -226,11 +234,3 @@ def closed_folders(folder: Path) -> list[Path]:
         return []
     above = {*Path(os.path.abspath(folder)).parents, *postgres_binary("postgres").parents}
     return sorted(parent for parent in above if parent.exists() and not parent.stat().st_mode & stat.S_IXOTH)
-
-
-def _open_to(account: str, folder: Path) -> None:
-    """Give `folder` to `account`, and let others pass (not look) through the folders above it."""
-    entry = pwd.getpwnam(account)
-    os.chown(folder, entry.pw_uid, entry.pw_gid)
-    for parent in closed_folders(folder):
-        parent.chmod(parent.stat().st_mode | stat.S_IXOTH)
