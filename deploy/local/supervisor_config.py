@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import resource
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -83,6 +84,7 @@ def _daemon(place: Place) -> str:
         # How a later command recognises that this daemon is its own, and that the folder has not moved.
         "identifier": str(place.home),
         "umask": "077",
+        "minfds": str(_open_files()),
         **({"user": "root"} if os.geteuid() == 0 else {}),
     }
     door = {
@@ -99,6 +101,12 @@ def _daemon(place: Place) -> str:
             _section("rpcinterface:supervisor", calls),
         )
     )
+
+
+def _open_files(wanted: int = 4096) -> int:
+    """What the soft limit is raised to: a shell's own may be 256 (macOS), which is a few connections."""
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return wanted if allowed == resource.RLIM_INFINITY else min(wanted, allowed)
 
 
 def _program(place: Place, program: Program) -> str:
