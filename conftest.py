@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
-import chassis  # noqa: F401 - known before pytest takes the folder chassis/ for the package of that name
 import pytest
+
+import chassis  # noqa: F401 - known before pytest takes the folder chassis/ for the package of that name
 
 # Tests are imported by file (importlib mode), so the root is on the path only when pytest runs as a module.
 sys.path.insert(0, str(Path(__file__).parent))
