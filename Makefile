@@ -32,6 +32,7 @@ help:
 	@echo "Banyan: a bookshop of small services, on this machine"
 	@echo
 	@echo "  make up                  set up, start, seed, and let a first customer buy   [PORT=8080 BASE_PORT=8100]"
+	@echo "                           FAULTS=on lets faults be injected (delay, error, drop) through /faults"
 	@echo "  make down                stop gracefully; the data stays"
 	@echo "  make status              what runs, and is it ready"
 	@echo "  make logs SERVICE=…      follow the log of one process                       [LINES=40]"
@@ -55,7 +56,8 @@ $(STAMP): $(LOCKED) deploy/local/setup.sh $(if $(STALE),stale)
 	@printf '%s\n' "$(CURDIR)" > $(STAMP)
 
 up: $(STAMP)
-	@$(LOCAL) up $(if $(PORT),--port $(PORT)) $(if $(BASE_PORT),--base-port $(BASE_PORT))
+	@$(LOCAL) up $(if $(PORT),--port $(PORT)) $(if $(BASE_PORT),--base-port $(BASE_PORT)) \
+		$(if $(filter on,$(FAULTS)),--faults)
 
 down status clean: $(STAMP)
 	@$(LOCAL) $@

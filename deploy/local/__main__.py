@@ -37,13 +37,21 @@ def _up(options: argparse.Namespace, place: Place, screen: Screen) -> None:
     from deploy.local.up import up  # imports half the environment, which the other commands can do without
 
     ports = Ports(options.port or place.ports.gateway, options.base_port or place.ports.base)
-    up(place, ports, screen)
+    up(place, ports, screen, faults=options.faults)
 
 
 def _trial(options: argparse.Namespace, _: Place, screen: Screen) -> int:
     from deploy.local.trial import trial
 
     return trial(options.orders, screen)
+
+
+def _alone(run: Command) -> Command:
+    def holding(options: argparse.Namespace, place: Place, screen: Screen) -> int | None:
+        with place.alone():
+            return run(options, place, screen)
+
+    return holding
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,13 +65,14 @@ def _parser() -> argparse.ArgumentParser:
             added.add_argument("service")
         return added
 
-    up = command("up", _up, "start everything, seed it, and let a customer buy")
+    up = command("up", _alone(_up), "start everything, seed it, and let a customer buy")
     up.add_argument("--port", type=int, help="of the gateway (8080, or as last time)")
     up.add_argument("--base-port", type=int, help="where the block of the others begins (8100, or as last time)")
-    command("down", lambda _, place, screen: commands.down(place, screen), "stop everything gracefully")
+    up.add_argument("--faults", action="store_true", help="let faults be injected (tokens: in the secrets folder)")
+    command("down", _alone(lambda _, place, screen: commands.down(place, screen)), "stop everything gracefully")
     command("status", lambda _, place, screen: commands.status(place, screen), "what runs, and is it ready")
-    command("clean", lambda _, place, screen: commands.clean(place, screen), "stop, and delete what was made")
-    command("restart", commands.restart, "restart one process gracefully", service=True)
+    command("clean", _alone(lambda _, place, screen: commands.clean(place, screen)), "stop, and delete what was made")
+    command("restart", _alone(commands.restart), "restart one process gracefully", service=True)
     command("replay", commands.replay, "put a consumer's dead letters back on the stream", service=True)
     logs = command("logs", commands.logs, "follow the log of one process", service=True)
     logs.add_argument("--lines", type=int, default=40, help="of the past")

@@ -1,6 +1,5 @@
 """The other commands: down, status, logs, restart, clean, replay, and Python in a service's environment."""
 
-import contextlib
 import os
 import shutil
 import sys
@@ -46,8 +45,6 @@ def clean(place: Place, screen: Screen) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     if not gone:
         screen.say("  nothing to delete")
-    with contextlib.suppress(OSError):
-        place.home.rmdir()  # unless uv or another run lives in it
 
 
 def status(place: Place, screen: Screen) -> bool:

@@ -4,11 +4,15 @@ The folder is `.banyan` beside the Makefile, or BANYAN_HOME. The ports of the la
 every later command finds the same run.
 """
 
+import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.local.screen import RunError
 from deploy.local.servers import LOOPBACK
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,6 +67,17 @@ class Place:
         except (OSError, ValueError, TypeError):
             ports = Ports()
         return cls(home, ports)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the run for one command that changes it; a second one is refused rather than mixed in."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        with (self.home / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RunError(f"another command is at work on {self.home}", "wait until it has ended") from None
+            yield
 
     def remember(self) -> None:
         """Keep the ports for the commands that come later."""

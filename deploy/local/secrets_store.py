@@ -15,6 +15,7 @@ OTHERS = {
     "replay": ("nats_password",),
     "supervisor": ("password",),
 }
+_FAULTS = "faults_token"
 
 
 def generate(place: Place) -> int:
@@ -27,6 +28,21 @@ def generate(place: Place) -> int:
         folder.mkdir(exist_ok=True, mode=0o700)
         made += sum(_keep(folder / setting, _value(place, setting)) for setting in settings)
     return made
+
+
+def switch_faults(place: Place, on: bool) -> None:
+    """Give each service the token that makes its fault injection exist, or take it away; they read it at start."""
+    for service in SERVICES:
+        path = place.secrets / service.name / _FAULTS
+        if on:
+            _keep(path, secrets.token_urlsafe(24))
+        else:
+            path.unlink(missing_ok=True)
+
+
+def faults_are_on(place: Place) -> bool:
+    """Whether the services were last started with fault injection."""
+    return (place.secrets / SERVICES[0].name / _FAULTS).exists()
 
 
 def missing_for_old_data(place: Place) -> bool:

@@ -19,6 +19,11 @@ def trial(orders: int, screen: Screen) -> int:
     After a failure its folder stays, for the logs in it.
     """
     os.environ["BANYAN_HOME"] = HOME
+    with Place.current().alone():
+        return _trial(orders, screen)
+
+
+def _trial(orders: int, screen: Screen) -> int:
     commands.clean(Place.current(), screen)
     try:
         failed = _tested(orders, screen)

@@ -16,25 +16,28 @@ from deploy.local.supervisor import Supervisor, end, leftovers
 from deploy.local.walk import walk
 
 
-def up(place: Place, ports: Ports, screen: Screen) -> None:
+def up(place: Place, ports: Ports, screen: Screen, *, faults: bool = False) -> None:
     """Start what does not run, bring databases and shelves up to date, and let a customer buy."""
     begun = time.monotonic()
     supervisor = Supervisor(place)
     if supervisor.running():
-        _refuse_other_ports(place, ports)
+        _refuse_changes(place, ports, faults)
         screen.say("Banyan is already running: what is missing is started, then a customer walks through it.")
     else:
         place = dataclasses.replace(place, ports=ports)
         supervisor = Supervisor(place)
         _clear(place, screen)
         prepare(place, screen)
+        secrets_store.switch_faults(place, faults)
         supervisor.start()
     _start(place, supervisor, screen)
     asyncio.run(_fill_and_walk(place, screen, begun))
     _say_goodbye(place, screen)
 
 
-def _refuse_other_ports(place: Place, ports: Ports) -> None:
+def _refuse_changes(place: Place, ports: Ports, faults: bool) -> None:
+    if faults and not secrets_store.faults_are_on(place):
+        raise RunError("Banyan is already running, without fault injection", "make down first, then make up FAULTS=on")
     if ports != place.ports:
         raise RunError(
             f"Banyan is already running, with PORT={place.ports.gateway} BASE_PORT={place.ports.base}",
