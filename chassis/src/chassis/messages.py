@@ -54,7 +54,7 @@ class Message:
         }
         if self.traceparent is not None:
             envelope["traceparent"] = self.traceparent
-        return orjson.dumps(envelope)
+        return orjson.dumps(envelope, default=_plain)
 
     @classmethod
     def decode(cls, payload: bytes) -> "Message":
@@ -73,3 +73,10 @@ class Message:
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise MessageMalformed(f"not a CloudEvent of this system: {error!r}") from error
+
+
+def _plain(value: object) -> str:
+    # asyncpg returns a subclass of UUID, and orjson takes no subclasses.
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(f"not a JSON value: {type(value).__name__}")
