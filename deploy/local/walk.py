@@ -76,7 +76,7 @@ async def _final(read: Callable[[], Any]) -> Mapping[str, Any]:
 
 
 def _steps(history: Mapping[str, Any]) -> str:
-    return " → ".join(str(entry["state"]) for entry in history["items"])
+    return " → ".join(str(entry["event"]) for entry in history["items"])
 
 
 def money(price: Mapping[str, Any]) -> str:
