@@ -22,7 +22,7 @@ from joserfc.jwk import KeySet
 from joserfc.jws import extract_compact
 
 from chassis.errors import FORBIDDEN, UNAUTHENTICATED, DependencyUnavailable, ProblemError
-from chassis.settings import TokenSettings
+from chassis.settings import IssuerSettings
 
 log = structlog.get_logger(__name__)
 ALGORITHM = "Ed25519"
@@ -55,7 +55,7 @@ class TokenVerifier:
     def __init__(
         self,
         fetch_keys: FetchKeys,
-        settings: TokenSettings,
+        settings: IssuerSettings,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:

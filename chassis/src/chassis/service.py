@@ -39,8 +39,12 @@ def create_app(
     database: Database,
     routers: Sequence[APIRouter],
     problems: Mapping[type[Exception], Problem],
+    ready: Sequence[health.Check] = (),
 ) -> FastAPI:
-    """The application with probes, metrics, problem documents and, where switched on, faults."""
+    """The application with probes, metrics, problem documents and, where switched on, faults.
+
+    `ready` are checks of `/readyz` beside the own database.
+    """
     injected = faults.Faults()
     middleware = [
         Middleware(RequestTelemetry),
@@ -59,7 +63,7 @@ def create_app(
         redoc_url=None,
     )
     errors.install(app, problems)
-    app.include_router(health.router(lifecycle, _started(settings, database), [_database(database)]))
+    app.include_router(health.router(lifecycle, _started(settings, database), [_database(database), *ready]))
     if settings.faults_token is not None:
         app.include_router(faults.router(injected, settings.faults_token))
     for router in routers:

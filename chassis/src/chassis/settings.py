@@ -50,12 +50,17 @@ class BusSettings(BaseSettings):
     namespace: str = Field(default="shop", pattern=r"^[a-z]+$")
 
 
-class TokenSettings(BaseSettings):
+class IssuerSettings(BaseSettings):
     """Whose access tokens are believed, and for whom they must be meant."""
 
-    jwks_url: str = Field(pattern=r"^https?://")
     token_issuer: str = "banyan-identity"  # noqa: S105 - a name
     token_audience: str = "banyan"  # noqa: S105 - a name
+
+
+class TokenSettings(IssuerSettings):
+    """The same, and where the issuer publishes its keys."""
+
+    jwks_url: str = Field(pattern=r"^https?://")
 
 
 S = TypeVar("S", bound=ServiceSettings)

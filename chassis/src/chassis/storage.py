@@ -44,6 +44,7 @@ class Database:
             max_overflow=2,  # the relay holds one for its lock, a probe must not wait behind requests
             pool_timeout=2,
             pool_recycle=1800,
+            hide_parameters=True,  # an error's text goes to the log, and parameters are e-mail addresses and hashes
             connect_args={"timeout": 3, "server_settings": _SESSION},
         )
         self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
