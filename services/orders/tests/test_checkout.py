@@ -55,12 +55,11 @@ async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 15) -
 async def others(settings: Settings, nats_server: Any) -> AsyncIterator[Others]:
     bus = Bus(settings, "others")
     await bus.start()
+    await bus.jetstream()
     others = Others(bus)
     names = ("reserve-stock", "release-stock", "charge-card", "refund-card", "commit-stock")
     handlers = {f"shop.orders.{name}.v1": others.listen for name in names}
-    consumer = Consumer(
-        bus, f"others-{uuid4().hex}", dict.fromkeys([*subjects, "shop.orders.commit-stock.v1"], others.listen)
-    )
+    consumer = Consumer(bus, f"others-{uuid4().hex}", handlers)
     await consumer.start()
     yield others
     await consumer.stop()
