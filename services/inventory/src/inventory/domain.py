@@ -1,0 +1,252 @@
+"""Stock and reservations. A reservation is one order's claim on stock; its state alone decides what the order takes.
+
+Commands may come twice, late and in any order: every transition accepts being asked again and answers the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+MAX_QUANTITY = 1_000_000
+MAX_RECEIVED = 2_000_000_000  # of one book, ever: below the largest 32-bit integer, in which stock is kept
+
+
+class StockUnknown(Exception):
+    """Nothing of this book was ever received."""
+
+
+class StockFull(Exception):
+    """The receipt would bring a book beyond `MAX_RECEIVED`."""
+
+
+class AlreadyCommitted(Exception):
+    """The stock of a confirmed order cannot be released: whoever asks has lost its order's history."""
+
+
+class ReservationAppeared(Exception):
+    """Another command made this order's reservation meanwhile; look again."""
+
+
+class State(StrEnum):
+    """Where a reservation stands."""
+
+    HELD = "held"
+    COMMITTED = "committed"
+    RELEASED = "released"
+    REFUSED = "refused"
+
+
+class Reason(StrEnum):
+    """Why a reservation was refused or released."""
+
+    OUT_OF_STOCK = "out-of-stock"
+    UNKNOWN_BOOK = "unknown-book"
+    NOT_RESERVED = "not-reserved"
+    RELEASED = "released"
+    EXPIRED = "expired"
+    REQUESTED = "requested"
+
+
+@dataclass(frozen=True)
+class StockReserved:
+    """The stock is held for the order until `expires_at`."""
+
+    order_id: UUID
+    version: int
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class StockRefused:
+    """The order gets no stock; `isbn` names the book that is short or unknown."""
+
+    order_id: UUID
+    version: int
+    reason: Reason
+    isbn: str | None = None
+
+
+@dataclass(frozen=True)
+class StockReleased:
+    """The order holds no stock any more, or never did."""
+
+    order_id: UUID
+    version: int
+    reason: Reason
+
+
+@dataclass(frozen=True)
+class StockCommitted:
+    """The stock has left for good."""
+
+    order_id: UUID
+    version: int
+
+
+Event = StockReserved | StockRefused | StockReleased | StockCommitted
+
+
+@dataclass(frozen=True)
+class Stock:
+    """Copies of one book: received ever, on hand now, and of these reserved."""
+
+    isbn: str
+    received: int
+    on_hand: int
+    reserved: int
+
+    @property
+    def available(self) -> int:
+        return self.on_hand - self.reserved
+
+
+@dataclass(frozen=True)
+class Shortage:
+    """The first book that stands in the way of a reservation."""
+
+    reason: Reason
+    isbn: str
+
+
+def shortage(lines: Mapping[str, int], available: Mapping[str, int]) -> Shortage | None:
+    """All lines or none: the first unknown or short book, or None. `available` lacks unknown books."""
+    for isbn, quantity in sorted(lines.items()):
+        if isbn not in available:
+            return Shortage(Reason.UNKNOWN_BOOK, isbn)
+        if available[isbn] < quantity:
+            return Shortage(Reason.OUT_OF_STOCK, isbn)
+    return None
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """One order's reservation. `version` counts its changes; `lines` are copies by ISBN, none where none was held."""
+
+    order_id: UUID
+    state: State
+    version: int
+    lines: Mapping[str, int]
+    reason: Reason | None = None
+    isbn: str | None = None
+    expires_at: datetime | None = None
+
+    @classmethod
+    def hold(
+        cls, order_id: UUID, lines: Mapping[str, int], available: Mapping[str, int], until: datetime
+    ) -> "Reservation":
+        """A first reservation: held, or refused for good."""
+        short = shortage(lines, available)
+        if short is not None:
+            return cls(order_id, State.REFUSED, 1, {}, short.reason, short.isbn)
+        return cls(order_id, State.HELD, 1, lines, expires_at=until)
+
+    @classmethod
+    def never_held(cls, order_id: UUID) -> "Reservation":
+        """The answer to a commit of what was never reserved: refused, and so is whatever comes later."""
+        return cls(order_id, State.REFUSED, 1, {}, Reason.NOT_RESERVED)
+
+    @classmethod
+    def tombstone(cls, order_id: UUID) -> "Reservation":
+        """A release that came before its reservation: the late reservation finds it and is refused."""
+        return cls(order_id, State.RELEASED, 1, {}, Reason.REQUESTED)
+
+    @property
+    def expired(self) -> bool:
+        """Released by the clock rather than by the order: the order may still want its stock."""
+        return self.state is State.RELEASED and self.reason is Reason.EXPIRED
+
+    def hold_again(self, available: Mapping[str, int], until: datetime) -> "Reservation":
+        """From expired: held anew, or refused for good. Any other state stays as it is."""
+        if not self.expired:
+            return self
+        short = shortage(self.lines, available)
+        if short is not None:
+            return self._next(State.REFUSED, short.reason, short.isbn)
+        return replace(self._next(State.HELD), expires_at=until)
+
+    def commit(self, available: Mapping[str, int]) -> "Reservation":
+        """From held: committed. From expired: committed if the stock is still there, else refused for good."""
+        if self.state is State.HELD:
+            return self._next(State.COMMITTED)
+        if not self.expired:
+            return self
+        short = shortage(self.lines, available)
+        # Final: a repeated commit must not succeed after its first one told the order to refund.
+        return self._next(State.REFUSED, Reason.EXPIRED, short.isbn) if short else self._next(State.COMMITTED)
+
+    def release(self) -> "Reservation":
+        """From held, or from expired, which it makes final. Raises `AlreadyCommitted`."""
+        if self.state is State.COMMITTED:
+            raise AlreadyCommitted(f"order {self.order_id} has its stock; it cannot be released")
+        if self.state is State.HELD or self.expired:
+            return self._next(State.RELEASED, Reason.REQUESTED)
+        return self
+
+    def expire(self) -> "Reservation":
+        """From held only."""
+        if self.state is not State.HELD:
+            raise ValueError(f"a {self.state} reservation cannot expire")
+        return self._next(State.RELEASED, Reason.EXPIRED)
+
+    def answer_to_reserve(self) -> Event:
+        """What a reserve command is answered in this state."""
+        if self.state in (State.HELD, State.COMMITTED) and self.expires_at is not None:
+            return StockReserved(self.order_id, self.version, self.expires_at)
+        return self._refusal()
+
+    def answer_to_commit(self) -> Event:
+        """What a commit command is answered in this state."""
+        committed = self.state is State.COMMITTED
+        return StockCommitted(self.order_id, self.version) if committed else self._refusal()
+
+    def answer_to_release(self) -> Event:
+        """What a release command is answered: a refused order holds nothing either."""
+        return StockReleased(self.order_id, self.version, Reason.REQUESTED)
+
+    def expiry(self) -> Event:
+        """What is told of a reservation that has expired."""
+        return StockReleased(self.order_id, self.version, Reason.EXPIRED)
+
+    def _refusal(self) -> StockRefused:
+        reason = self.reason if self.state is State.REFUSED else None
+        return StockRefused(self.order_id, self.version, reason or Reason.RELEASED, self.isbn)
+
+    def _next(self, state: State, reason: Reason | None = None, isbn: str | None = None) -> "Reservation":
+        return replace(self, state=state, reason=reason, isbn=isbn, version=self.version + 1)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A reservation before (None: there was none) and after a command."""
+
+    before: Reservation | None
+    after: Reservation
+
+
+@dataclass(frozen=True)
+class Movement:
+    """What changes add to one book's stock on hand and to its reserved copies."""
+
+    on_hand: int = 0
+    reserved: int = 0
+
+
+def movements(changes: Sequence[Change]) -> dict[str, Movement]:
+    """Stock follows from states alone: a held reservation reserves its lines, a committed one has taken them.
+
+    So `reserved` = lines held and `on_hand` = `received` − lines committed, whatever sequence of commands led there.
+    """
+    moved: dict[str, Movement] = {}
+    for change in changes:
+        reserves = _is(change.after, State.HELD) - _is(change.before, State.HELD)
+        takes = _is(change.after, State.COMMITTED) - _is(change.before, State.COMMITTED)
+        for isbn, quantity in change.after.lines.items() if reserves or takes else ():
+            sum_so_far = moved.get(isbn, Movement())
+            moved[isbn] = Movement(sum_so_far.on_hand - takes * quantity, sum_so_far.reserved + reserves * quantity)
+    return moved
+
+
+def _is(reservation: Reservation | None, state: State) -> int:
+    return int(reservation is not None and reservation.state is state)
