@@ -62,11 +62,15 @@ class RetryBudget:
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """At most `attempts` calls with pauses drawn from 0..min(cap, first · 2ⁿ) seconds: exponential with full jitter."""
+    """At most `attempts` calls with pauses drawn from 0..min(cap, first · 2ⁿ) seconds: exponential with full jitter.
+
+    An upstream that asks for a pause of `patience` seconds or more is not called again.
+    """
 
     attempts: int = 3
     first: float = 0.05
     cap: float = 1.0
+    patience: float = 5.0
 
     def pause(self, attempt: int) -> float:
         """Seconds to wait after the given failed attempt (the first is 1)."""
@@ -86,7 +90,7 @@ async def retry(call: Callable[[], Awaitable[T]], policy: RetryPolicy, budget: R
             return await call()
         except Retryable as failure:
             pause = policy.pause(attempt) if failure.retry_after is None else failure.retry_after
-            if attempt >= policy.attempts or pause >= _time_left() or not budget.withdraw():
+            if attempt >= policy.attempts or pause >= min(policy.patience, _time_left()) or not budget.withdraw():
                 raise failure.cause from failure
         await asyncio.sleep(pause)
         attempt += 1

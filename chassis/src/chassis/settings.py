@@ -8,17 +8,20 @@ import os
 import sys
 from typing import Annotated, Any, NoReturn, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
+# In each class, since the last base's configuration wins. Deployment tools pass unset variables on as empty ones: an
+# empty faults token would open the faults to everybody.
+_CONFIG = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=False, env_ignore_empty=True)
 
 
 class ServiceSettings(BaseSettings):
     """What every deployable has. Names in the environment are the fields' names in upper case."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=False)
+    model_config = _CONFIG
 
     service_name: str
     version: str = "0.1.0"
@@ -36,6 +39,8 @@ class ServiceSettings(BaseSettings):
 class DatabaseSettings(BaseSettings):
     """The service's own database; the password is apart so that the URL can be logged."""
 
+    model_config = _CONFIG
+
     database_url: str = Field(pattern=r"^postgresql://[^:@/]+@[^/@]+/\w+$", description="postgresql://role@host/db")
     database_password: SecretStr
     database_pool: int = Field(default=8, ge=1, le=100)
@@ -44,10 +49,19 @@ class DatabaseSettings(BaseSettings):
 class BusSettings(BaseSettings):
     """NATS JetStream. One stream carries the namespace; the producer's name is the second word of a subject."""
 
+    model_config = _CONFIG
+
     nats_url: str = Field(pattern=r"^(nats|tls)://")
     nats_user: str | None = None
     nats_password: SecretStr | None = None
     namespace: str = Field(default="shop", pattern=r"^[a-z]+$")
+
+    @field_validator("nats_password")
+    @classmethod
+    def _goes_with_user(cls, password: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
+        if "nats_user" in others.data and (others.data["nats_user"] is None) != (password is None):
+            raise ValueError("goes with NATS_USER: set both or neither")
+        return password
 
 
 class IssuerSettings(BaseSettings):
@@ -59,6 +73,8 @@ class IssuerSettings(BaseSettings):
 
 class TokenSettings(IssuerSettings):
     """The same, and where the issuer publishes its keys."""
+
+    model_config = _CONFIG
 
     jwks_url: str = Field(pattern=r"^https?://")
 

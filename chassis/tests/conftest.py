@@ -1,0 +1,89 @@
+"""Fixtures of the chassis' tests: the sample service, its database and a bus of its own."""
+
+import random
+import string
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+# Tests are imported by file (importlib mode): the sample service has to be findable, by Alembic too.
+sys.path.append(str(Path(__file__).parent))
+
+from pydantic import SecretStr
+from sample.main import Settings
+
+from chassis.bus import Bus
+from chassis.settings import BusSettings, DatabaseSettings
+from chassis.storage import Database
+from conftest import MakeDatabase, NatsServer, ServiceDatabase
+
+NOWHERE = "127.0.0.1:1"
+
+
+@pytest.fixture
+async def sample_database(make_database: MakeDatabase) -> ServiceDatabase:
+    """A migrated database of the sample service."""
+    return await make_database("sample")
+
+
+@pytest.fixture
+async def database(sample_database: ServiceDatabase) -> AsyncIterator[Database]:
+    """The sample service's pool."""
+    pool = Database(
+        DatabaseSettings(database_url=sample_database.url, database_password=SecretStr(sample_database.password))
+    )
+    yield pool
+    await pool.stop()
+
+
+@pytest.fixture
+def namespace() -> str:
+    """A namespace, and so a stream, that no other test has."""
+    return "t" + "".join(random.choices(string.ascii_lowercase, k=10))
+
+
+@pytest.fixture
+def bus_settings(nats_server: NatsServer, namespace: str) -> BusSettings:
+    return BusSettings(
+        nats_url=nats_server.url,
+        nats_user=nats_server.user,
+        nats_password=SecretStr(nats_server.password),
+        namespace=namespace,
+    )
+
+
+@pytest.fixture
+async def bus(bus_settings: BusSettings) -> AsyncIterator[Bus]:
+    """A connected bus, whose streams are deleted afterwards."""
+    connection = Bus(bus_settings, "test")
+    await connection.start()
+    jetstream = await connection.jetstream()
+    yield connection
+    for stream in (connection.stream, connection.dead_stream):
+        await jetstream.delete_stream(stream)
+    await connection.stop()
+
+
+@pytest.fixture
+def settings(sample_database: ServiceDatabase, bus_settings: BusSettings) -> Settings:
+    """The sample service's settings, with servers that are there."""
+    return Settings(
+        port=0,
+        drain_seconds=0.3,
+        database_url=sample_database.url,
+        database_password=SecretStr(sample_database.password),
+        **bus_settings.model_dump(),
+    )
+
+
+@pytest.fixture
+def alone() -> Settings:
+    """Settings of a service whose database and bus are absent."""
+    return Settings(
+        port=0,
+        database_url=f"postgresql://sample@{NOWHERE}/sample",
+        database_password=SecretStr("x"),
+        nats_url=f"nats://{NOWHERE}",
+    )
