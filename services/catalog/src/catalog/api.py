@@ -1,0 +1,171 @@
+"""HTTP in: the public catalogue, and its operators' changes."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import orjson
+from fastapi import APIRouter, Depends, Path, Query, Response
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from catalog.application import Catalog, Position
+from catalog.domain import Book, BookExists, BookUnknown, Description, Money, VersionMismatch, is_isbn13
+from chassis import conditional, cursors, errors
+from chassis.auth import Authenticate
+from chassis.conditional import PRECONDITION_FAILED, IfMatch, IfNoneMatch
+from chassis.errors import Problem
+
+PROBLEMS: Mapping[type[Exception], Problem] = {
+    BookUnknown: errors.NOT_FOUND,
+    BookExists: PRECONDITION_FAILED,
+    VersionMismatch: PRECONDITION_FAILED,
+}
+
+
+def _isbn13(text: str) -> str:
+    if not is_isbn13(text):
+        raise ValueError("not an ISBN-13: thirteen digits, the last of them a check digit")
+    return text
+
+
+Isbn = Annotated[str, Field(pattern="^[0-9]{13}$", examples=["9799001000010"]), AfterValidator(_isbn13)]
+Words = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00]*$")]
+
+
+class MoneyModel(BaseModel):
+    """`amount` in minor units. The shop sells in one currency: an order adds up its lines."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    amount: int = Field(ge=1, le=1_000_000_00)
+    currency: Literal["EUR"]
+
+    def to_domain(self) -> Money:
+        return Money(self.amount, self.currency)
+
+
+class BookContent(BaseModel):
+    """All of a book but its ISBN, which is in the address."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    title: Words
+    author: Words
+    year: int = Field(ge=-3000, le=3000)
+    price: MoneyModel
+
+    def description(self) -> Description:
+        return Description(self.title, self.author, self.year)
+
+
+class BookModel(BaseModel):
+    isbn: str
+    title: str
+    author: str
+    year: int
+    price: MoneyModel
+    version: int
+
+
+class BookPage(BaseModel):
+    items: list[BookModel]
+    next_cursor: str | None
+
+
+class PriceModel(BaseModel):
+    isbn: str
+    title: str
+    price: MoneyModel
+    version: int
+
+
+class Prices(BaseModel):
+    items: list[PriceModel]
+
+
+def router(catalog: Catalog, operator: Authenticate) -> APIRouter:
+    """Routes of the catalogue. Reading is open to all; changing needs the role operator."""
+    routes = APIRouter(prefix="/api/catalog", tags=["catalog"])
+    _add_reads(routes, catalog)
+    _add_changes(routes, catalog, operator)
+    return routes
+
+
+def _add_reads(routes: APIRouter, catalog: Catalog) -> None:
+    @routes.get("/books", response_model=BookPage, responses=errors.responses())
+    async def search(
+        q: Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$", description="words of title or author")] = "",
+        cursor: cursors.Cursor = None,
+        limit: cursors.Limit = 20,
+    ) -> Response:
+        """Books with all the words, the best match first; without `q` all books by title. A word may be unfinished."""
+        query = q.strip() or None
+        after = Position(*cursors.decode(q, cursor, int, str, str)) if cursor is not None else None
+        page = await catalog.search(query, after, limit)
+        end = page.end
+        following = cursors.encode(q, end.rank, end.title, end.isbn) if end else None
+        return _json({"items": [_document(book) for book in page.books], "next_cursor": following})
+
+    @routes.get(
+        "/books/{isbn}",
+        response_model=BookModel,
+        responses=errors.responses(404) | {304: {"description": "The caller holds this version"}},
+    )
+    async def read(isbn: Annotated[Isbn, Path()], if_none_match: IfNoneMatch = None) -> Response:
+        """One book. Caches may keep it, and must ask each time whether it is still the same: prices are never stale."""
+        book = await catalog.read(isbn)
+        if if_none_match is not None and conditional.not_modified(if_none_match, book.version):
+            return Response(status_code=304, headers=_validators(book))
+        return _json(_document(book), headers=_validators(book))
+
+    @routes.get("/prices", response_model=Prices, responses=errors.responses())
+    async def prices(isbn: Annotated[list[Isbn], Query(min_length=1, max_length=50)]) -> Response:
+        """Prices of up to 50 books at once; unknown ones are absent."""
+        return _json({"items": [_price(book) for book in await catalog.read_many(isbn)]})
+
+
+def _add_changes(routes: APIRouter, catalog: Catalog, operator: Authenticate) -> None:
+    refusals = errors.responses(401, 403, 404, 412, 428)
+
+    @routes.put(
+        "/books/{isbn}",
+        response_model=BookModel,
+        responses=refusals | {201: {"model": BookModel, "description": "The book is new"}},
+        dependencies=[Depends(operator)],
+    )
+    async def put(
+        isbn: Annotated[Isbn, Path()],
+        content: BookContent,
+        if_match: IfMatch = None,
+        if_none_match: IfNoneMatch = None,
+    ) -> Response:
+        """Add a book (`If-None-Match: *`), or replace the version last read (`If-Match`)."""
+        description, price = content.description(), content.price.to_domain()
+        if conditional.creates(if_match, if_none_match):
+            book = await catalog.add(isbn, description, price)
+            headers = _validators(book) | {"Location": f"{routes.prefix}/books/{isbn}"}
+            return _json(_document(book), 201, headers)
+        book = await catalog.revise(isbn, conditional.versions(if_match), description, price)
+        return _json(_document(book), headers=_validators(book))
+
+    @routes.put("/books/{isbn}/price", response_model=BookModel, responses=refusals, dependencies=[Depends(operator)])
+    async def put_price(isbn: Annotated[Isbn, Path()], price: MoneyModel, if_match: IfMatch = None) -> Response:
+        """Change the price of the version last read."""
+        book = await catalog.change_price(isbn, conditional.versions(if_match), price.to_domain())
+        return _json(_document(book), headers=_validators(book))
+
+
+def _validators(book: Book) -> dict[str, str]:
+    return {"ETag": conditional.etag(book.version), "Cache-Control": "public, no-cache"}
+
+
+def _price(book: Book) -> dict[str, object]:
+    price = {"amount": book.price.amount, "currency": book.price.currency}
+    return {"isbn": book.isbn, "title": book.description.title, "price": price, "version": book.version}
+
+
+def _document(book: Book) -> dict[str, object]:
+    return {**_price(book), "author": book.description.author, "year": book.description.year}
+
+
+def _json(document: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(orjson.dumps(document), status, headers, "application/json")

@@ -1,0 +1,43 @@
+"""Composition root of catalog: settings in, application out."""
+
+from fastapi import FastAPI
+
+from catalog import api, messaging, storage
+from catalog.application import Catalog
+from catalog.settings import Settings
+from chassis import auth, service
+from chassis.bus import Bus
+from chassis.lifecycle import Lifecycle, serve
+from chassis.relay import Publisher, Relay
+from chassis.settings import load
+from chassis.storage import Database
+from chassis.telemetry import Telemetry
+
+
+def create_app(
+    settings: Settings,
+    *,
+    database: Database | None = None,
+    bus: Bus | None = None,
+    publisher: Publisher | None = None,
+    verifier: auth.TokenVerifier | None = None,
+) -> tuple[FastAPI, Lifecycle]:
+    """The application and the parts that it runs on."""
+    database = database or Database(settings)
+    bus = bus or Bus(settings, settings.service_name)
+    verifier = verifier or auth.TokenVerifier(auth.keys_from(settings.jwks_url), settings)
+    relay = Relay(database, storage.outbox, publisher or bus)
+    catalog = Catalog(storage.SqlStorage(database, messaging.to_message))
+    lifecycle = Lifecycle([Telemetry(settings), database, bus, relay])
+    routes = api.router(catalog, auth.operator(verifier))
+    return service.create_app(settings, lifecycle, database, [routes], api.PROBLEMS), lifecycle
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    settings = load(Settings)
+    serve(lambda: create_app(settings), settings)
+
+
+if __name__ == "__main__":
+    main()
