@@ -37,9 +37,10 @@ class Outbox:
 
     def __init__(self, table: sa.Table) -> None:
         self.table = table
+        self._insert = insert(table)  # rows as parameters: `values(rows)` is compiled anew at every call
 
     async def add(self, connection: AsyncConnection, *messages: Message) -> None:
         """Store the messages within the open transaction, in the order given."""
         rows = [{"message_id": m.id, "type": m.type, "aggregate": m.subject, "payload": m.encode()} for m in messages]
         if rows:
-            await connection.execute(insert(self.table).values(rows))
+            await connection.execute(self._insert, rows)
