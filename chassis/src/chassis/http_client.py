@@ -5,7 +5,8 @@ deadline, every call under a breaker, and retries only where a second call canno
 """
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import aiohttp
@@ -21,7 +22,8 @@ from chassis.telemetry import span, traceparent
 
 FAILURE_STATUS = frozenset({500, 502, 503, 504})
 RETRY_STATUS = frozenset({502, 503, 504})
-LIMITS = httpx.Limits(max_connections=50, max_keepalive_connections=20, keepalive_expiry=3.0)
+AT_ONCE = 50
+LIMITS = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=20, keepalive_expiry=3.0)
 
 
 class UpstreamFailed(DependencyUnavailable):
@@ -57,6 +59,7 @@ class HttpClient:
         self._policy = retries or RetryPolicy()
         self._once = RetryPolicy(attempts=1)
         self._budget = RetryBudget()
+        self._slots = asyncio.Semaphore(AT_ONCE)
         self._headers = dict(headers or {})
         self._transport = transport
         self._client: httpx.AsyncClient | None = None
@@ -93,15 +96,30 @@ class HttpClient:
         may_repeat = method in ("GET", "HEAD") if idempotent is None else idempotent
 
         async def attempt() -> httpx.Response:
-            return await self.breaker.call(lambda: self._send(method, path, params, json, headers), _FAILURES)
+            async with self._slot():
+                left = deadlines.remaining(self._timeout)
+                return await self.breaker.call(lambda: self._send(left, method, path, params, json, headers), _FAILURES)
 
         return await retry(attempt, self._policy if may_repeat else self._once, self._budget)
 
+    @contextlib.asynccontextmanager
+    async def _slot(self) -> AsyncIterator[None]:
+        # Before the breaker, and not left to the pool: that we make too many calls at once says nothing about the
+        # upstream, and the pool's error cannot be told from that of a connection that could not be made.
+        try:
+            async with asyncio.timeout(deadlines.remaining(self._timeout)):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise Unreachable(f"too many calls to {self.name} at once") from None
+        try:
+            yield
+        finally:
+            self._slots.release()
+
     async def _send(
-        self, method: str, path: str, params: Any, json: Any, headers: Mapping[str, str] | None
+        self, left: float, method: str, path: str, params: Any, json: Any, headers: Mapping[str, str] | None
     ) -> httpx.Response:
         assert self._client is not None, "start() comes first"  # noqa: S101 - a bug in the composition, not input
-        left = deadlines.remaining(self._timeout)
         attributes = {"http.request.method": method, "server.address": self.name}
         with span(method, SpanKind.CLIENT, attributes):
             passed_on = {deadlines.HEADER: str(int(left * 1000)), **(headers or {})}

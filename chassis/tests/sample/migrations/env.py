@@ -1,6 +1,7 @@
 """Alembic's entry."""
 
-from chassis.migrate import run
 from sample.storage import metadata
+
+from chassis.migrate import run
 
 run(metadata)

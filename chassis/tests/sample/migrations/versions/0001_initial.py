@@ -1,7 +1,6 @@
 """The tables of the sample service."""
 
 from alembic import op
-
 from sample.storage import metadata
 
 revision = "0001"
