@@ -121,7 +121,7 @@ async def test_a_refund_key_of_another_refund_is_refused(psp: httpx.AsyncClient)
 async def test_without_the_api_key_nothing_is_charged(psp: httpx.AsyncClient, key: str | None) -> None:
     authorization = psp.headers.pop("Authorization")
     body = {"amount": 1, "currency": "EUR", "card_token": "tok_ok"}
-    headers = {"Idempotency-Key": b"k1"} | ({} if key is None else {"Authorization": key.encode("latin-1")})
+    headers = {b"Idempotency-Key": b"k1"} | ({} if key is None else {b"Authorization": key.encode("latin-1")})
     answer = await psp.post("/v1/charges", json=body, headers=headers)
     assert (answer.status_code, answer.json()["type"]) == (401, "urn:banyan:problem:unauthenticated")
     psp.headers["Authorization"] = authorization
