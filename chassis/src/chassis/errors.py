@@ -85,7 +85,6 @@ def install(app: FastAPI, table: Mapping[type[Exception], Problem]) -> None:
     app.add_exception_handler(BreakerOpen, _breaker_open)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _bug)
 
 
 def _render(problem: Problem) -> Any:
@@ -112,6 +111,9 @@ async def _validation_error(request: Request, error: Exception) -> Response:
     faults = [{"loc": e["loc"], "msg": e["msg"], "type": e["type"]} for e in error.errors()]
     if any(fault["type"] == "json_invalid" for fault in faults):
         return response(MALFORMED, "The body is not JSON", instance=request.url.path)
+    if absent := next((f["loc"][1] for f in faults if f["type"] == "missing" and f["loc"][0] == "header"), None):
+        problem = Problem(400, f"{absent}-missing", "A header that this request needs is missing")
+        return response(problem, f"Send the header {absent}", instance=request.url.path)
     detail = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in faults[:5])
     return response(UNPROCESSABLE, detail, instance=request.url.path, errors=faults[:50])
 
@@ -122,9 +124,10 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return response(problem, str(error.detail), error.headers, instance=request.url.path)
 
 
-async def _bug(request: Request, error: Exception) -> Response:
-    log.error("http.bug", exc_info=error, path=request.url.path)
-    return response(INTERNAL, "The error was recorded under this trace id", instance=request.url.path)
+def bug(error: Exception, path: str) -> Response:
+    """Log an unexpected error, and answer without telling of the inside."""
+    log.error("http.bug", exc_info=error, path=path)
+    return response(INTERNAL, "The error was recorded under this trace id", instance=path)
 
 
 def describe(schema: dict[str, Any]) -> dict[str, Any]:

@@ -74,6 +74,28 @@ def _report(scope: MutableMapping[str, Any], route: str, status: int, seconds: f
     )
 
 
+class Bugs:
+    """Answers an unexpected error inside the request's trace; Starlette's own place for it lies outside of that."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watch(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        except Exception as error:
+            if started or scope["type"] != "http":
+                raise
+            await errors.bug(error, scope["path"])(scope, receive, send)
+
+
 class BodyLimit:
     """Refuses a body over `limit` bytes: by its declared length at once, otherwise as soon as it has grown past it."""
 
@@ -82,8 +104,7 @@ class BodyLimit:
         self._limit = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        declared = header(scope, b"content-length") if scope["type"] == "http" else None
-        if declared is not None and declared.isdigit() and int(declared) > self._limit:
+        if scope["type"] == "http" and _declared(scope) > self._limit:
             await self._refuse(scope, receive, send)
             return
         received = 0
@@ -111,6 +132,13 @@ class BodyLimit:
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         detail = f"The body may have at most {self._limit} bytes"
         await errors.response(errors.TOO_LARGE, detail, {"Connection": "close"})(scope, receive, send)
+
+
+def _declared(scope: Scope) -> int:
+    try:
+        return int(header(scope, b"content-length") or 0)
+    except ValueError:
+        return 0  # the server's parser refuses these; counting what arrives does not depend on it
 
 
 class _BodyTooLarge(BaseException):

@@ -4,17 +4,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import errors, faults, health, migrate
 from chassis.errors import Problem
 from chassis.lifecycle import Lifecycle
-from chassis.middleware import BodyLimit, Deadline, RequestTelemetry
+from chassis.middleware import BodyLimit, Bugs, Deadline, RequestTelemetry
 from chassis.settings import ServiceSettings
 from chassis.storage import Database
 
 BODY_LIMIT = 64 * 1024
+# FastAPI makes four spans of its own a request, beside `RequestTelemetry` and not below it: each request would be two.
+_NO_SECOND_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 
 
 class CloseWhileDraining:
@@ -49,6 +52,7 @@ def create_app(
     middleware = [
         Middleware(RequestTelemetry),
         Middleware(CloseWhileDraining, lifecycle=lifecycle),
+        Middleware(Bugs),
         Middleware(BodyLimit, limit=BODY_LIMIT),
         Middleware(Deadline),
     ]
@@ -61,6 +65,7 @@ def create_app(
         middleware=middleware,
         docs_url=None,
         redoc_url=None,
+        telemetry=_NO_SECOND_TELEMETRY,
     )
     errors.install(app, problems)
     app.include_router(health.router(lifecycle, _started(settings, database), [_database(database), *ready]))
