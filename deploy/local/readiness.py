@@ -12,6 +12,7 @@ from deploy.local.screen import RunError, Step
 from deploy.local.supervisor import Process, Supervisor
 
 LOG_LINES = 12
+CRASHING_SECONDS = 10.0
 
 
 def ready(place: Place, process: Process) -> bool:
@@ -43,14 +44,17 @@ def wait_ready(
     """Wait until all of `names` are ready; a RunError shows the logs of those that are not."""
     limit = clock() + seconds
     while True:
+        # Supervisor tries again for minutes; whoever looks on wants to hear of it after a few tries.
+        hopeless = {"FATAL", "BACKOFF"} if limit - clock() < seconds - CRASHING_SECONDS else {"FATAL"}
         processes = [process for process in supervisor.processes() if process.name in names]
         waiting = [name for name, good in ready_all(place, processes).items() if not good]
         if not waiting:
             return
         step.note(f"waiting for {', '.join(waiting)}", len(names) - len(waiting), len(names))
-        failed = [process.name for process in processes if process.state == "FATAL"]
-        if failed or clock() > limit:
-            _give_up(place, failed or waiting, "cannot start" if failed else f"not ready after {seconds:.0f} s")
+        if failed := [process.name for process in processes if process.state in hopeless]:
+            _give_up(place, failed, "ends as soon as it is started")
+        if clock() > limit:
+            _give_up(place, waiting, f"not ready after {seconds:.0f} s")
         time.sleep(0.1)
 
 
