@@ -1,0 +1,171 @@
+"""One request as it came in: its head, and its body with a bound on what is held in memory."""
+
+import asyncio
+from collections.abc import Callable
+
+from gateway import problems
+from gateway.problems import Refusal
+
+HELD = 64 * 1024
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class ClientGone(Exception):
+    """The client closed the connection before its body was whole."""
+
+
+class Body:
+    """The body of a request: a queue of chunks between the connection and whoever reads it.
+
+    `flow(False)` asks the connection to stop reading when more than `HELD` bytes wait here, `flow(True)` to go on.
+    """
+
+    __slots__ = ("_chunks", "_error", "_flow", "_waiter", "complete", "held", "received")
+
+    def __init__(self, flow: Callable[[bool], None]) -> None:
+        self._chunks: list[bytes] = []
+        self._flow = flow
+        self._waiter: asyncio.Future[None] | None = None
+        self._error: Exception | None = None
+        self.complete = False
+        self.held = 0
+        self.received = 0
+
+    def feed(self, chunk: bytes) -> None:
+        """Add what arrived."""
+        self._chunks.append(chunk)
+        self.held += len(chunk)
+        self.received += len(chunk)
+        if self.held > HELD:
+            self._flow(False)
+        self._wake()
+
+    def finish(self) -> None:
+        """Nothing more will arrive."""
+        self.complete = True
+        self._wake()
+
+    def fail(self, error: Exception) -> None:
+        """Readers get this error."""
+        self._error = error
+        self._wake()
+
+    def take(self) -> bytes:
+        """All that has arrived and was not taken yet."""
+        taken = b"".join(self._chunks)
+        self._chunks.clear()
+        if self.held > HELD:
+            self._flow(True)
+        self.held = 0
+        return taken
+
+    async def gather(self, limit: int, deadline: float) -> bool:
+        """Wait until the body is whole (True) or more than `HELD` bytes of it are here (False).
+
+        Raises `Refusal` when it exceeds `limit` bytes or is not there at `deadline` (time of the loop).
+        """
+        while not self.complete and self.held <= HELD:
+            await self.arrival(limit, deadline)
+        self._check(limit)
+        return self.complete
+
+    async def arrival(self, limit: int, deadline: float) -> None:
+        """Wait for one more chunk, or the end; raises as `gather` does."""
+        self._check(limit)
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._waiter
+        except TimeoutError as error:
+            detail = "The request body did not arrive in time"
+            raise Refusal(problems.TOO_SLOW, detail, "slow-body", close=True) from error
+        finally:
+            self._waiter = None
+        self._check(limit)
+
+    def _check(self, limit: int) -> None:
+        if self._error is not None:
+            raise self._error
+        if self.received > limit:
+            detail = f"The body may have at most {limit} bytes"
+            raise Refusal(problems.TOO_LARGE, detail, "body-limit", close=True)
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+class Request:
+    """The head of a request; header names are in lower case. `defect` is what makes it unacceptable in any case."""
+
+    __slots__ = (
+        "body",
+        "defect",
+        "expects_continue",
+        "headers",
+        "http11",
+        "keep_alive",
+        "length",
+        "method",
+        "peer",
+        "target",
+    )
+
+    def __init__(self, method: bytes, target: bytes, headers: Headers, peer: str, body: Body) -> None:
+        self.method = method
+        self.target = target
+        self.headers = headers
+        self.peer = peer
+        self.body = body
+        self.http11 = True
+        self.keep_alive = True
+        self.expects_continue = False
+        self.length: int | None = None
+        self.defect: Refusal | None = None
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first value of a header."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
+
+
+def malformed(detail: str) -> Refusal:
+    """A 400 after which nothing on this connection can be trusted."""
+    return Refusal(problems.MALFORMED, detail, "malformed", close=True)
+
+
+def inspect(request: Request, version: str) -> Refusal | None:
+    """What is wrong with a head that the parser accepted; also fills in the request's framing.
+
+    The parser refuses Content-Length beside Transfer-Encoding and repeated lengths; it accepts no Host, two Hosts and
+    codings other than chunked.
+    """
+    hosts = 0
+    codings: list[bytes] = []
+    for name, value in request.headers:
+        if name == b"host":
+            hosts += 1
+        elif name == b"content-length":
+            request.length = int(value)
+        elif name == b"transfer-encoding":
+            codings.append(value.lower())
+        elif name == b"upgrade":
+            return malformed("No other protocol is offered here")
+        elif name == b"expect":
+            request.expects_continue = value.lower() == b"100-continue"
+    if not codings and request.length is None:
+        request.length = 0
+    return _framing_defect(version, hosts, codings)
+
+
+def _framing_defect(version: str, hosts: int, codings: list[bytes]) -> Refusal | None:
+    if version not in ("1.1", "1.0"):
+        return malformed("HTTP/1.1 is spoken here")
+    if hosts > 1 or (hosts == 0 and version == "1.1"):
+        return malformed("A request has exactly one Host")
+    if codings and (version == "1.0" or codings != [b"chunked"]):
+        return malformed("Transfer-Encoding may only be `chunked`")
+    return None
