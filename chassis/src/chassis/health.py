@@ -25,7 +25,7 @@ async def run(checks: Sequence[Check]) -> list[str]:
             async with asyncio.timeout(TIME_LIMIT):
                 return await check()
         except Exception as error:
-            return f"{check.__name__}: {error or type(error).__name__}"
+            return f"{check.__name__}: {str(error) or type(error).__name__}"
 
     return [problem for problem in await asyncio.gather(*map(one, checks)) if problem]
 

@@ -7,6 +7,7 @@ flight, close in reverse, telemetry last.
 
 import asyncio
 import contextlib
+import math
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -83,8 +84,8 @@ class Lifecycle:
     @contextlib.asynccontextmanager
     async def lifespan(self, _: Any) -> AsyncIterator[None]:
         """For FastAPI's `lifespan`."""
-        await self.start()
         try:
+            await self.start()
             yield
         finally:
             await self.stop()
@@ -116,7 +117,7 @@ class _Server(uvicorn.Server):
 
 
 def serve(create_app: Callable[[], tuple[Any, Lifecycle]], settings: ServiceSettings) -> None:
-    """Run the application until SIGTERM or SIGINT, then drain and return: the process exits 0."""
+    """Run the application until SIGTERM or SIGINT, then drain and return: the process exits 0, or 3 if it never ran."""
     logs.configure(settings)
     app, lifecycle = create_app()
     config = uvicorn.Config(
@@ -131,9 +132,12 @@ def serve(create_app: Callable[[], tuple[Any, Lifecycle]], settings: ServiceSett
         proxy_headers=False,  # trusting 127.0.0.1 is wrong behind a sidecar
         server_header=False,
         timeout_keep_alive=5,
-        timeout_graceful_shutdown=int(settings.grace_seconds),
+        timeout_graceful_shutdown=math.ceil(settings.grace_seconds),
         h11_max_incomplete_event_size=None,
         limit_concurrency=1000,
         backlog=512,
     )
-    _Server(config, lifecycle, settings.drain_seconds).run()
+    server = _Server(config, lifecycle, settings.drain_seconds)
+    server.run()
+    if not server.started:
+        raise SystemExit(3)
