@@ -47,8 +47,8 @@ def clean(place: Place, screen: Screen) -> None:
         screen.say("  nothing to delete")
 
 
-def status(place: Place, screen: Screen) -> bool:
-    """A table of the processes; True when all of them are ready."""
+def status(place: Place, screen: Screen) -> int:
+    """A table of the processes; 0 when all of them are ready, else 1."""
     supervisor = Supervisor(place)
     if not supervisor.running():
         raise RunError("Banyan is not running", "make up")
@@ -56,11 +56,11 @@ def status(place: Place, screen: Screen) -> bool:
     answers = ready_all(place, processes)
     table = Table("process", "port", "state", "pid", "uptime", "ready", _memory_name(), box=None, pad_edge=False)
     for process in processes:
-        ready = "yes" if answers[process.name] else "no"
+        ready = "[green]yes[/]" if answers[process.name] else "[red]no[/]"
         port = str(place.ports.of(process.name))
         table.add_row(process.name, port, process.state.lower(), *_figures(process, ready))
     screen.console.print(table)
-    return all(answers.values())
+    return 0 if all(answers.values()) else 1
 
 
 def _figures(process: Process, ready: str) -> tuple[str, str, str, str]:
