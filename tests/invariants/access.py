@@ -1,0 +1,73 @@
+"""Where the databases and the stream are, and the read-only passwords for them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import nats
+from nats.aio.client import Client
+
+DATABASES = ("catalog", "inventory", "orders", "payments", "psp")
+CONNECT_SECONDS = 5.0
+
+
+class Unreachable(Exception):
+    """A server does not answer, or does not let us in."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """`postgres` is a URL without a password in which `{database}` stands for a service's name."""
+
+    postgres: str
+    postgres_password: str
+    nats: str
+    nats_user: str
+    nats_password: str
+    namespace: str = "shop"
+
+    @property
+    def stream(self) -> str:
+        return self.namespace.upper()
+
+    @property
+    def dead_stream(self) -> str:
+        return f"{self.stream}_DEAD"
+
+    async def database(self, name: str) -> "asyncpg.Connection[asyncpg.Record]":
+        """A connection that can only read; raises `Unreachable`."""
+        url = self.postgres.format(database=name)
+        settings = {"default_transaction_read_only": "on", "application_name": "banyan-invariants"}
+        try:
+            return await asyncpg.connect(
+                url, password=self.postgres_password, timeout=CONNECT_SECONDS, server_settings=settings
+            )
+        except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+            raise Unreachable(f"no access to {url}: {error or type(error).__name__}") from error
+
+    async def bus(self) -> Client:
+        """A connection to NATS; raises `Unreachable`."""
+
+        async def ignore(_: Exception) -> None:
+            """Errors are raised to the caller; nats-py would print them as well."""
+
+        try:
+            return await nats.connect(
+                self.nats,
+                user=self.nats_user,
+                password=self.nats_password,
+                name="invariants",
+                connect_timeout=int(CONNECT_SECONDS),
+                allow_reconnect=False,
+                error_cb=ignore,
+            )
+        except (OSError, TimeoutError, nats.errors.Error) as error:
+            raise Unreachable(f"no access to {self.nats}: {error or type(error).__name__}") from error
+
+
+def read_secret(folder: Path, name: str) -> str:
+    """A password from the auditor's folder; raises `Unreachable`."""
+    try:
+        return (folder / name).read_text().strip()
+    except OSError as error:
+        raise Unreachable(f"no password in {folder / name}; is the shop running? See `make status`") from error
