@@ -1,5 +1,8 @@
 """Roles and databases: one of each a service, closed to everybody else, and a role that only reads."""
 
+import asyncio
+import time
+
 import asyncpg
 
 from deploy.local.place import Place
@@ -42,16 +45,22 @@ async def _role(connection: "asyncpg.Connection[asyncpg.Record]", name: str, pas
     await connection.execute(f"{verb} ROLE {name} LOGIN PASSWORD '{password}'")
 
 
-async def _superuser(place: Place) -> "asyncpg.Connection[asyncpg.Record]":
-    password = place.secret("postgres", "superuser_password")
+async def _superuser(place: Place, seconds: float = 20) -> "asyncpg.Connection[asyncpg.Record]":
+    limit = time.monotonic() + seconds
+    while True:
+        try:
+            return await _connect(place)
+        except (OSError, asyncpg.CannotConnectNowError):
+            # It was killed a moment ago, and Supervisor is about to notice.
+            if time.monotonic() > limit:
+                raise
+            await asyncio.sleep(0.1)
+
+
+async def _connect(place: Place) -> "asyncpg.Connection[asyncpg.Record]":
+    url = f"postgresql://{SUPERUSER}@{LOOPBACK}:{place.ports.of('postgres')}/postgres"
     try:
-        return await asyncpg.connect(
-            host=LOOPBACK,
-            port=place.ports.of("postgres"),
-            user=SUPERUSER,
-            password=password,
-            database="postgres",
-        )
+        return await asyncpg.connect(url, password=place.secret("postgres", "superuser_password"))
     except asyncpg.InvalidPasswordError as error:
         raise RunError(
             "the databases do not know the password in the secrets folder: one of them was replaced",
