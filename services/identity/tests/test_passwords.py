@@ -1,6 +1,8 @@
 """Password hashes: right, equally slow for everybody, and never more than two at once."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 from dataclasses import dataclass, field
 
@@ -133,3 +135,24 @@ async def test_a_caller_who_leaves_does_not_free_the_place_of_a_thread_still_at_
     with pytest.raises(PasswordsBusy):
         await passwords.hash("x")
     gate.open.set()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_hashing_gives_its_memory_back() -> None:
+    program = """
+import resource
+from concurrent.futures import ThreadPoolExecutor
+from identity.passwords import give_memory_back, owasp
+
+def resident():
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * resource.getpagesize() // 2**20
+
+give_memory_back()
+before, hasher = resident(), owasp()
+hasher.hash("x")
+list(ThreadPoolExecutor(2).map(hasher.hash, ["x"] * 8))
+print(resident() - before)
+"""
+    kept = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
+    assert int(kept.stdout) < 10

@@ -14,7 +14,7 @@ from identity.application import Accounts, Clock, Issuer, SigningKeys, utc_now
 from identity.bootstrap import Bootstrap
 from identity.domain import LoginLimits
 from identity.keys import JwtSigner, Vault
-from identity.passwords import Argon2Passwords
+from identity.passwords import Argon2Passwords, give_memory_back
 from identity.settings import Settings, key_bytes
 from identity.storage import SqlStorage
 
@@ -67,6 +67,7 @@ def create_app(
 def main() -> None:
     """Entry point of the process."""
     settings = load(Settings)
+    give_memory_back()
     serve(lambda: create_app(settings), settings)
 
 
