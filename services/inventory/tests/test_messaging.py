@@ -114,7 +114,7 @@ class OrdersSide:
             while len(found) < count:
                 try:
                     batch = [Message.decode(raw.data) for raw in await replies.fetch(50, timeout=0.5)]
-                except NatsTimeoutError:
+                except (NatsTimeoutError, TimeoutError):
                     continue
                 found += [message for message in batch if message.subject == str(order)]
         await replies.unsubscribe()
