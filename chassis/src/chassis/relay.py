@@ -47,7 +47,7 @@ class Relay:
         self._publisher = publisher
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._cleaned = 0.0
         self._lock_key = zlib.crc32(b"outbox-relay")
         age = sa.func.extract("epoch", sa.func.now() - table.c.created_at)
@@ -72,14 +72,14 @@ class Relay:
     @property
     def alive(self) -> bool:
         """False when the relay's task has ended although nobody stopped it."""
-        return self._task is None or self._stopping or not self._task.done()
+        return self._task is None or self._stopping.is_set() or not self._task.done()
 
     async def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="relay")
 
     async def stop(self) -> None:
         """Finish the batch at hand, publish what is left if that goes at once, give the lock back."""
-        self._stopping = True
+        self._stopping.set()
         self.wake()
         if self._task is not None:
             with contextlib.suppress(TimeoutError, asyncio.CancelledError):
@@ -90,7 +90,7 @@ class Relay:
         self._wake.set()
 
     async def _run(self) -> None:
-        while not self._stopping:
+        while not self._stopping.is_set():
             try:
                 async with self._database.autocommit() as connection:
                     await self._lead(connection)
@@ -99,17 +99,18 @@ class Relay:
             except Exception:
                 log.exception("relay.failed")
             LEADER.set(0)
-            await self._pause(POLL_IDLE)
+            # Not ended by a commit: while NATS is down each would cost a connection and another try of the outbox.
+            await _pause(POLL_IDLE, self._stopping)
 
     async def _lead(self, connection: AsyncConnection) -> None:
         if not await connection.scalar(sa.select(sa.func.pg_try_advisory_lock(self._lock_key))):
             return
         LEADER.set(1)
         try:
-            while not self._stopping:
+            while not self._stopping.is_set():
                 busy = await self.publish_batch(connection)
                 await self._clean(connection)
-                await self._pause(POLL_BUSY if busy else POLL_IDLE)
+                await _pause(POLL_BUSY if busy else POLL_IDLE, self._wake)
             await self.publish_batch(connection)
         finally:
             # The lock belongs to the session, and the session goes back to the pool: without this it would stay held.
@@ -146,12 +147,11 @@ class Relay:
             self._cleaned = now
             await connection.execute(self._forget)
 
-    async def _pause(self, seconds: float) -> None:
-        if self._stopping:
-            return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
+
+async def _pause(seconds: float, unless: asyncio.Event) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await unless.wait()
 
 
 def waves(rows: Sequence[Any]) -> list[list[Any]]:
