@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from chassis import migrate
 from deploy.local import databases, nats_config, ports_check, secrets_store, servers, supervisor_config
-from deploy.local.place import Place, Ports
+from deploy.local.place import ROOT, Place, Ports
 from deploy.local.programs import BY_NAME, DATABASES, OPERATOR_EMAIL, SERVERS, SERVICES, database_url
 from deploy.local.readiness import wait_ready
 from deploy.local.screen import RunError, Screen
@@ -88,7 +88,7 @@ def prepare(place: Place, screen: Screen) -> None:
         step.detail = f"{secrets_store.generate(place)} new, in {place.secrets}"
     with screen.step("PostgreSQL's folder") as step:
         _remove_stale_pid_file(place)
-        closed = servers.closed_folders(place.data / "postgres")
+        closed = [path for path in servers.closed_folders(place.data / "postgres") if ROOT not in (path, *path.parents)]
         new = servers.prepare_postgres(place.data / "postgres", place.secret("postgres", "superuser_password"))
         opened = f"; its account may now pass through {', '.join(map(str, closed))}" if closed else ""
         step.detail = ("made" if new else "kept") + opened
