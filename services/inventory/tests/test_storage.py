@@ -22,7 +22,7 @@ UNTIL = "2025-03-01T12:15:00Z"
 
 async def test_the_migrated_schema_is_the_one_that_the_code_describes(database: Any) -> None:
     def differences(connection: sa.Connection) -> list[Any]:
-        return compare_metadata(MigrationContext.configure(connection), metadata)
+        return list(compare_metadata(MigrationContext.configure(connection), metadata))
 
     async with database.transaction() as connection:
         assert await connection.run_sync(differences) == []

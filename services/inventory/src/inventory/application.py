@@ -101,7 +101,7 @@ class Inventory:
             due = await unit.due(self._clock(), SWEEP_BATCH)
             changes = [Change(reservation, reservation.expire()) for reservation in due]
             await unit.save(*changes)
-            await unit.publish(*(change.after.expiry() for change in changes))
+            await unit.publish(*(change.after.answer_to_release() for change in changes))
         return len(changes)
 
     async def receive_stock(self, isbn: str, quantity: int, claim: Claim, answer: Callable[[Stock], Answer]) -> Answer:

@@ -202,12 +202,8 @@ class Reservation:
         return StockCommitted(self.order_id, self.version) if committed else self._refusal()
 
     def answer_to_release(self) -> Event:
-        """What a release command is answered: a refused order holds nothing either."""
-        return StockReleased(self.order_id, self.version, Reason.REQUESTED)
-
-    def expiry(self) -> Event:
-        """What is told of a reservation that has expired."""
-        return StockReleased(self.order_id, self.version, Reason.EXPIRED)
+        """What a release, asked for or by the clock, is answered: a refused order holds nothing either."""
+        return StockReleased(self.order_id, self.version, Reason.EXPIRED if self.expired else Reason.REQUESTED)
 
     def _refusal(self) -> StockRefused:
         reason = self.reason if self.state is State.REFUSED else None
