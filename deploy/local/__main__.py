@@ -34,10 +34,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _up(options: argparse.Namespace, place: Place, screen: Screen) -> None:
-    from deploy.local.up import up  # imports half the environment, which the other commands can do without
+    from deploy.local.up import (
+        say_addresses,
+        up,
+    )  # imports half the environment, which the other commands can do without
 
     ports = Ports(options.port or place.ports.gateway, options.base_port or place.ports.base)
     up(place, ports, screen, faults=options.faults)
+    say_addresses(Place.current(), screen)
 
 
 def _trial(options: argparse.Namespace, _: Place, screen: Screen) -> int:

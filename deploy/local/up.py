@@ -38,7 +38,7 @@ def up(place: Place, ports: Ports, screen: Screen, *, faults: bool = False) -> N
         supervisor.start()
     _start(place, supervisor, screen)
     asyncio.run(_fill_and_walk(place, screen, begun))
-    _say_goodbye(place, screen)
+    _write_operator_file(place)
 
 
 def _refuse_changes(place: Place, ports: Ports, faults: bool) -> None:
@@ -162,12 +162,16 @@ async def _fill_and_walk(place: Place, screen: Screen, begun: float) -> None:
     screen.say(f"An order was confirmed {time.monotonic() - begun:.0f} s after the start.", style="bold green")
 
 
-def _say_goodbye(place: Place, screen: Screen) -> None:
-    url = place.ports.url("gateway")
+def _write_operator_file(place: Place) -> None:
     place.operator_file.touch(mode=0o600)
     place.operator_file.write_text(
         f"email: {OPERATOR_EMAIL}\npassword: {place.secret('identity', 'operator_password')}\n"
     )
+
+
+def say_addresses(place: Place, screen: Screen) -> None:
+    """Where everything is, and what to do next."""
+    url = place.ports.url("gateway")
     for line in (
         f"  the shop            {url}/api/catalog/books",
         f"  its API, to try     {url}/docs",
