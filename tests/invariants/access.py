@@ -1,5 +1,6 @@
 """Where the databases and the stream are, and the read-only passwords for them."""
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,22 +48,25 @@ class Access:
 
     async def bus(self) -> Client:
         """A connection to NATS; raises `Unreachable`."""
+        seen: list[Exception] = []
 
-        async def ignore(_: Exception) -> None:
-            """Errors are raised to the caller; nats-py would print them as well."""
+        async def remember(error: Exception) -> None:
+            seen.append(error)
 
         try:
-            return await nats.connect(
-                self.nats,
-                user=self.nats_user,
-                password=self.nats_password,
-                name="invariants",
-                connect_timeout=int(CONNECT_SECONDS),
-                allow_reconnect=False,
-                error_cb=ignore,
-            )
+            # nats-py tries again for ever, whatever it was told about reconnecting: the limit is ours.
+            async with asyncio.timeout(CONNECT_SECONDS):
+                return await nats.connect(
+                    self.nats,
+                    user=self.nats_user,
+                    password=self.nats_password,
+                    name="invariants",
+                    allow_reconnect=False,
+                    error_cb=remember,
+                )
         except (OSError, TimeoutError, nats.errors.Error) as error:
-            raise Unreachable(f"no access to {self.nats}: {error or type(error).__name__}") from error
+            why = seen[0] if seen else error
+            raise Unreachable(f"no access to {self.nats}: {why or type(why).__name__}") from error
 
 
 def read_secret(folder: Path, name: str) -> str:
