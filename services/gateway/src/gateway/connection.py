@@ -36,8 +36,9 @@ class Limits:
 
 
 class Keeper(Protocol):
-    """Who keeps account of connections: a `Server`."""
+    """Who keeps account of connections: a `Server`. While it is draining, clients are asked to let go."""
 
+    def draining(self) -> bool: ...
     def opened(self, connection: "Connection") -> None: ...
     def closed(self, connection: "Connection") -> None: ...
 
@@ -60,7 +61,6 @@ class Connection(asyncio.Protocol):
         self._since = self._loop.time()
         self._chunked = False
         self._lingering = False
-        self.draining = False
         self.answered = 0
         self.on_congestion: Callable[[bool], None] | None = None
 
@@ -95,7 +95,7 @@ class Connection(asyncio.Protocol):
         self._seen += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._unreadable(str(error))
         if not self._in_head:
             self._seen = 0
@@ -203,9 +203,8 @@ class Connection(asyncio.Protocol):
         elif waited > self._limits.header_seconds:
             self._refuse_now(Refusal(problems.TOO_SLOW, "The request headers did not arrive in time", "slow-headers"))
 
-    def drain(self) -> None:
-        """Answer what is under way, then close."""
-        self.draining = True
+    def close_if_idle(self) -> None:
+        """Close, unless a request is under way."""
         if self.idle:
             self.transport.close()
 
@@ -232,7 +231,7 @@ class Connection(asyncio.Protocol):
                 self.transport.abort()
 
     def _write_head(self, request: Request, status: int, head: bytes, body: bytes) -> None:
-        if not request.body.complete or self.draining:
+        if not request.body.complete or self._keeper.draining():
             request.keep_alive = False
         if request.keep_alive:
             tail = b"\r\n" if request.http11 else b"connection: keep-alive\r\n\r\n"

@@ -53,10 +53,9 @@ def create(
         access_log=access_log,
         pages=pages(lambda: lifecycle.draining, lambda: lifecycle.dead(), openapi, registry),
         body_seconds=settings.body_seconds,
-        draining=lambda: lifecycle.draining,
     )
     limits = Limits(settings.header_bytes, settings.header_seconds, settings.idle_seconds)
-    server = Server(gateway, limits, settings.host, settings.port, settings.max_connections, settings.grace_seconds)
+    server = Server(gateway, limits, settings, lambda: lifecycle.draining)
     parts: list[Part] = [
         Telemetry(settings),
         access_log,

@@ -52,7 +52,7 @@ class Visit:
 
 
 class Gateway:
-    """The server's handler. Every collaborator is a parameter; `draining` asks clients to let go."""
+    """The server's handler; every collaborator is a parameter."""
 
     def __init__(
         self,
@@ -67,7 +67,6 @@ class Gateway:
         access_log: AccessLog,
         pages: Pages,
         body_seconds: float,
-        draining: Callable[[], bool] = lambda: False,
     ) -> None:
         self._router = router
         self._authorizer = authorizer
@@ -80,14 +79,11 @@ class Gateway:
         self._access_log = access_log
         self._pages = pages
         self._body_seconds = body_seconds
-        self._draining = draining
         self._loop = asyncio.get_running_loop()
 
     async def __call__(self, request: Request, client: Connection) -> None:
         started = self._loop.time()
         visit = Visit(self._tracer.begin(request.header(b"traceparent")))
-        if self._draining():
-            request.keep_alive = False
         try:
             await self._answer(request, client, visit, started)
         except Refusal as refusal:
@@ -110,7 +106,7 @@ class Gateway:
         try:
             target = paths.check(request.target)
         except TargetRefused as error:
-            raise Refusal(problems.MALFORMED, f"Refused: {error}", "path") from error
+            raise Refusal(problems.MALFORMED, f"Refused: {error}", "path", close=True) from error
         page = self._pages.get(target.path)
         if page is not None:
             self._show(request, client, visit, page)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import cast
 
 import structlog
@@ -9,6 +10,7 @@ import structlog
 from gateway import problems
 from gateway.connection import Connection, Handler, Limits, status_line
 from gateway.problems import Refusal
+from gateway.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -19,13 +21,14 @@ class Server:
     name = "server"
 
     def __init__(
-        self, handler: Handler, limits: Limits, host: str, port: int, max_connections: int, grace: float
+        self, handler: Handler, limits: Limits, settings: Settings, draining: Callable[[], bool] = lambda: False
     ) -> None:
         self._handler = handler
         self._limits = limits
-        self._host, self._port = host, port
-        self._max_connections = max_connections
-        self._grace = grace
+        self._host, self._port = settings.host, settings.port
+        self._max_connections = settings.max_connections
+        self._grace = settings.grace_seconds
+        self.draining = draining
         self._listener: asyncio.Server | None = None
         self._empty = asyncio.Event()
         self.connections: set[Connection] = set()
@@ -46,7 +49,7 @@ class Server:
         if self._listener is not None:
             self._listener.close()
         for connection in list(self.connections):
-            connection.drain()
+            connection.close_if_idle()
         if self.connections:
             self._empty.clear()
             with contextlib.suppress(TimeoutError):

@@ -196,19 +196,21 @@ class UpstreamConnection(asyncio.Protocol):
         self._response = response
         head.set_result(response)
         if self._bodyless and status not in (204, 304):
+            keep = self._parser.should_keep_alive()
             self._parser = httptools.HttpResponseParser(self)  # the old one would wait for the body of a HEAD
-            self.on_message_complete()
+            self._complete(keep)
 
     def on_body(self, chunk: bytes) -> None:
         if self._response is not None:
             self._response.feed(chunk)
 
     def on_message_complete(self) -> None:
-        response = self._response
+        self._complete(self._parser.should_keep_alive())
+
+    def _complete(self, keep: bool) -> None:
+        response, self._response = self._response, None
         if response is None:
             return
-        self._response = None
-        keep = self._parser.should_keep_alive() and response.header(b"connection") != b"close"
         response.end()
         if not keep or not self._sent_whole:
             self.transport.close()

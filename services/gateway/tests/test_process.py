@@ -1,0 +1,138 @@
+"""The gateway as a process: it drains at SIGTERM without losing a request, and says clearly why it cannot start."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+
+import pytest
+
+from services.gateway.tests.fakes import OK, Answer, Received, Upstream, Wire, eventually, request
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def spawn(upstream_port: int, port: int, **overrides: str) -> asyncio.subprocess.Process:
+    url = f"http://127.0.0.1:{upstream_port}"
+    names = ("IDENTITY", "CATALOG", "INVENTORY", "ORDERS", "PAYMENTS")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PORT": str(port),
+        "JWKS_URL": url,
+        "DRAIN_SECONDS": "0.5",
+        **{f"UPSTREAM_{name}": url for name in names},
+        **overrides,
+    }
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "gateway.main",
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def connect(port: int) -> Wire:
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                return Wire(*await asyncio.open_connection("127.0.0.1", port))
+            except ConnectionError:
+                await asyncio.sleep(0.05)
+
+
+async def ask(port: int, path: str) -> Answer:
+    wire = await connect(port)
+    wire.send(request(path))
+    answer = await wire.answer()
+    wire.writer.close()
+    return answer
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    made = Upstream()
+    await made.start()
+    yield made
+    await made.stop()
+
+
+async def test_requests_in_flight_at_sigterm_all_succeed(upstream: Upstream) -> None:
+    answer_now = asyncio.Event()
+
+    async def hold(_: Upstream, __: Received, ___: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await answer_now.wait()
+        writer.write(OK)
+
+    upstream.script = hold
+    port = free_port()
+    process = await spawn(upstream.port, port)
+    wires = [await connect(port) for _ in range(20)]
+    for wire in wires:
+        wire.send(request("/api/catalog/books"))
+    await eventually(lambda: len(upstream.received) == 20)
+    process.send_signal(signal.SIGTERM)
+    draining = False
+    while not draining:
+        draining = (await ask(port, "/readyz")).status == 503
+    during_probe_period = await connect(port)
+    during_probe_period.send(request("/api/catalog/books"))
+    await eventually(lambda: len(upstream.received) == 21)
+    answer_now.set()
+    answers = [await wire.answer() for wire in [*wires, during_probe_period]]
+    assert [answer.status for answer in answers] == [200] * 21
+    assert all(answer.headers[b"connection"] == b"close" for answer in answers)
+    async with asyncio.timeout(5):
+        assert await process.wait() == 0
+
+
+async def test_an_idle_connection_does_not_delay_the_end(upstream: Upstream) -> None:
+    port = free_port()
+    process = await spawn(upstream.port, port, DRAIN_SECONDS="0")
+    idle = await connect(port)
+    idle.send(request("/api/catalog/books"))
+    assert (await idle.answer()).status == 200
+    process.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(3):
+        assert await process.wait() == 0
+    assert await idle.rest() == b""
+
+
+async def test_what_does_not_finish_is_cut_after_the_period_of_grace(upstream: Upstream) -> None:
+    async def never(_: Upstream, __: Received, ___: asyncio.StreamReader, ____: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+
+    upstream.script = never
+    port = free_port()
+    process = await spawn(upstream.port, port, DRAIN_SECONDS="0", GRACE_SECONDS="0.3")
+    wire = await connect(port)
+    wire.send(request("/api/catalog/books"))
+    await eventually(lambda: bool(upstream.received))
+    process.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(3):
+        assert await process.wait() == 0
+
+
+async def test_a_port_that_is_taken_is_named(upstream: Upstream) -> None:
+    process = await spawn(upstream.port, upstream.port)
+    _, errors = await process.communicate()
+    assert process.returncode == 1
+    assert f"127.0.0.1:{upstream.port}" in errors.decode()
+    assert "PORT" in errors.decode()
+
+
+async def test_missing_settings_are_listed_together(upstream: Upstream) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway.main", env={"PATH": os.environ["PATH"]}, stderr=asyncio.subprocess.PIPE
+    )
+    _, errors = await process.communicate()
+    assert process.returncode == 2
+    assert "UPSTREAM_CATALOG" in errors.decode()
+    assert "JWKS_URL" in errors.decode()

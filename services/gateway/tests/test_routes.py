@@ -1,0 +1,40 @@
+"""The routing table: the longest prefix wins, where a segment ends."""
+
+import pytest
+
+from gateway.routes import ROUTES, Access, Rate, Retry, Route, Router
+
+ROUTER = Router(ROUTES)
+
+
+@pytest.mark.parametrize(
+    ("path", "prefix"),
+    [
+        (b"/api/catalog", "/api/catalog"),
+        (b"/api/catalog/books/1", "/api/catalog"),
+        (b"/api/identity/keys", "/api/identity/keys"),
+        (b"/api/identity/keys/1", "/api/identity/keys"),
+        (b"/api/identity/keysmith", "/api/identity"),
+        (b"/api/identity/me", "/api/identity"),
+    ],
+)
+def test_the_longest_prefix_wins(path: bytes, prefix: str) -> None:
+    route = ROUTER.find(path)
+    assert route is not None
+    assert route.prefix == prefix
+
+
+@pytest.mark.parametrize("path", [b"/api/catalogue", b"/api", b"/", b"/v1/charges", b"/openapi.json"])
+def test_what_no_row_covers_does_not_exist(path: bytes) -> None:
+    assert ROUTER.find(path) is None
+
+
+def test_a_table_with_the_same_prefix_twice_is_refused() -> None:
+    row = Route("/a", "x", 1, Access.PUBLIC, Access.PUBLIC, Retry.SAFE, Rate.READ)
+    with pytest.raises(ValueError, match="same prefix"):
+        Router([row, row])
+
+
+def test_only_registration_login_and_reading_are_open_to_everybody() -> None:
+    open_for_writing = {route.prefix for route in ROUTES if route.write is Access.PUBLIC}
+    assert open_for_writing == {"/api/identity/customers", "/api/identity/tokens"}
