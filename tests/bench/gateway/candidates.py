@@ -124,7 +124,7 @@ def own(upstream: str) -> Fetch:
     connections = pool(upstream)
 
     async def fetch(method: str, path: str, headers: Pairs) -> tuple[int, list[tuple[str, str]], bytes]:
-        connection = await connections.connection()
+        connection = connections.idle() or await connections.connect()
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
         response = await connection.begin(f"{method} {path} HTTP/1.1\r\nhost: a\r\n{lines}\r\n".encode(), False)
         chunks: list[bytes] = []

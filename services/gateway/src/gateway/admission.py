@@ -22,7 +22,7 @@ class RateLimiter:
     BURST_SECONDS = 2.0
 
     def __init__(self, rates: Mapping[Rate, float], clients: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._rates = dict(rates)
+        self._intervals = {rate: 1 / per_second for rate, per_second in rates.items()}
         self._clients = clients
         self._clock = clock
         # The value is the time at which the bucket will be full again: one number instead of level and stamp.
@@ -35,7 +35,7 @@ class RateLimiter:
         full_at = self._full_at.get(key, now)
         if full_at < now:
             full_at = now
-        full_at += 1 / self._rates[rate]
+        full_at += self._intervals[rate]
         wait = full_at - now - self.BURST_SECONDS
         if wait > 1e-6:  # not zero: the sum of many 1/rate is not exact
             detail = "This client sends more requests than is allowed"

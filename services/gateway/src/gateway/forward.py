@@ -140,8 +140,7 @@ class Forwarder:
         breaker = exchange.breaker
         ticket = breaker.admit()
         try:
-            async with asyncio.timeout_at(exchange.deadline):
-                response = await self._send(exchange)
+            response = await self._send(exchange)
         except UpstreamError:
             breaker.failed(ticket)
             raise
@@ -159,10 +158,17 @@ class Forwarder:
         return response
 
     async def _send(self, exchange: Exchange) -> Response:
-        connection = exchange.connection = await exchange.upstream.pool.connection()
+        pool = exchange.upstream.pool
+        connection = pool.idle()
+        if connection is None:
+            async with asyncio.timeout_at(exchange.deadline):
+                connection = await pool.connect()
+        exchange.connection = connection
         left = int((exchange.deadline - self._loop.time()) * 1000)
         head = b"%bx-request-deadline: %d\r\n\r\n" % (exchange.head, max(left, 0))
         bodyless = exchange.request.method == b"HEAD"
+        # A timer of the loop, for `asyncio.timeout` would be a tenth of the gateway's work.
+        timer = self._loop.call_at(exchange.deadline, connection.expire)
         try:
             if exchange.body is not None:
                 return await connection.begin(head + exchange.body, bodyless)
@@ -170,6 +176,8 @@ class Forwarder:
         except BaseException:
             connection.close()
             raise
+        finally:
+            timer.cancel()
 
     async def _stream(
         self, exchange: Exchange, connection: UpstreamConnection, head: bytes, bodyless: bool

@@ -1,6 +1,8 @@
 """Which headers go through, which are set anew. A header that a caller could forge to a service never goes through."""
 
 from collections.abc import Iterable
+from functools import lru_cache
+from uuid import UUID
 
 from chassis.auth import Caller
 from gateway.request import Headers, Request
@@ -45,25 +47,17 @@ _ORDINARY_CONNECTION = frozenset({b"keep-alive", b"close"})
 
 def forwarded(request: Request, authority: bytes, caller: Caller | None, traceparent: bytes) -> bytes:
     """Request line and headers for the upstream, without framing, deadline and the empty line."""
-    dropped = _DROPPED
-    parts = [b"%b %b HTTP/1.1\r\nhost: %b\r\n" % (request.method, request.target, authority)]
-    host = b""
-    for name, value in request.headers:
-        if name == b"connection" and value.lower() not in _ORDINARY_CONNECTION:
-            dropped = _DROPPED | _named_by_connection(request.headers)
-        elif name == b"host":
-            host = value
-    for name, value in request.headers:
-        if name not in dropped and not name.startswith(_DROPPED_PREFIXES):
-            parts.append(b"%b: %b\r\n" % (name, value))
-    if caller is not None:
-        roles = ",".join(sorted(caller.roles)).encode()
-        parts.append(b"x-caller-id: %b\r\nx-caller-roles: %b\r\n" % (str(caller.id).encode(), roles))
-    parts.append(
-        b"x-forwarded-for: %b\r\nx-forwarded-host: %b\r\nx-forwarded-proto: http\r\ntraceparent: %b\r\n"
-        % (request.peer.encode(), host, traceparent)
+    kept = _kept(request.headers, _DROPPED)
+    return b"%b %b HTTP/1.1\r\nhost: %b\r\n%b%bx-forwarded-for: %b\r\n%btraceparent: %b\r\n" % (
+        request.method,
+        request.target,
+        authority,
+        b"".join([b"%b: %b\r\n" % header for header in kept if not header[0].startswith(_DROPPED_PREFIXES)]),
+        b"" if caller is None else _identity(caller.id.int, caller.roles),
+        request.peer.encode(),
+        _origin(request.header(b"host")),
+        traceparent,
     )
-    return b"".join(parts)
 
 
 def framing(request: Request, whole_body: bytes | None) -> bytes:
@@ -79,11 +73,7 @@ def framing(request: Request, whole_body: bytes | None) -> bytes:
 
 def answered(response: Response) -> bytes:
     """The header lines of the answer, without framing."""
-    dropped: frozenset[bytes] = _DROPPED_FROM_ANSWER
-    connection = response.header(b"connection")
-    if connection is not None and connection.lower() not in _ORDINARY_CONNECTION:
-        dropped = dropped | _named_by_connection(response.headers)
-    return b"".join([b"%b: %b\r\n" % header for header in response.headers if header[0] not in dropped])
+    return lines(_kept(response.headers, _DROPPED_FROM_ANSWER))
 
 
 def lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
@@ -91,6 +81,19 @@ def lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     return b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
-def _named_by_connection(headers: Headers) -> frozenset[bytes]:
-    values = [value for name, value in headers if name == b"connection"]
-    return frozenset(part.strip().lower() for part in b",".join(values).split(b","))
+def _kept(headers: Headers, dropped: frozenset[bytes]) -> Headers:
+    for name, value in headers:
+        if name == b"connection" and value.lower() not in _ORDINARY_CONNECTION:
+            dropped = dropped | {part.strip().lower() for part in value.split(b",")}
+    return [header for header in headers if header[0] not in dropped]
+
+
+@lru_cache(maxsize=10_000)
+def _identity(caller: int, roles: frozenset[str]) -> bytes:
+    listed = ",".join(sorted(roles)).encode()
+    return b"x-caller-id: %b\r\nx-caller-roles: %b\r\n" % (str(UUID(int=caller)).encode(), listed)
+
+
+@lru_cache(maxsize=100)
+def _origin(host: bytes | None) -> bytes:
+    return b"x-forwarded-host: %b\r\nx-forwarded-proto: http\r\n" % (host or b"")

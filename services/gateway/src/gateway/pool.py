@@ -16,26 +16,31 @@ class Pool:
         self.host, self.port = host, port
         self.authority = f"{host}:{port}".encode()
         self._idle: deque[UpstreamConnection] = deque()
+        self._loop = asyncio.get_running_loop()
 
-    async def connection(self) -> UpstreamConnection:
-        """An idle connection that is still good, or a new one; raises `CannotConnect`."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+    def idle(self) -> UpstreamConnection | None:
+        """A connection that is at hand and still good."""
+        horizon = self._loop.time() - IDLE_SECONDS
         while self._idle:
             connection = self._idle.pop()
-            if connection.usable and now - connection.idle_since < IDLE_SECONDS:
+            if connection.usable and connection.idle_since > horizon:
                 return connection
             connection.transport.close()
+        return None
+
+    async def connect(self) -> UpstreamConnection:
+        """A new connection; raises `CannotConnect`."""
+        loop = self._loop
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                _, made = await loop.create_connection(lambda: UpstreamConnection(self), self.host, self.port)
+                _, made = await loop.create_connection(lambda: UpstreamConnection(self, loop), self.host, self.port)
         except (OSError, TimeoutError) as error:
             raise CannotConnect(f"{self.host}:{self.port}: {error or 'no answer in time'}") from error
         return made
 
     async def get(self, path: str) -> tuple[int, bytes]:
         """Status and body of a GET, for the gateway's own needs; the caller sets the time limit."""
-        connection = await self.connection()
+        connection = self.idle() or await self.connect()
         chunks: list[bytes] = []
         try:
             request = b"GET %b HTTP/1.1\r\nhost: %b\r\n\r\n" % (path.encode(), self.authority)
@@ -51,7 +56,7 @@ class Pool:
         """Take a connection back after an exchange."""
         if connection.usable:
             connection.congested(False)
-            connection.idle_since = asyncio.get_running_loop().time()
+            connection.idle_since = self._loop.time()
             self._idle.append(connection)
 
     def forget(self, connection: UpstreamConnection) -> None:
@@ -61,7 +66,7 @@ class Pool:
 
     def sweep(self) -> None:
         """Close what has been idle for too long."""
-        horizon = asyncio.get_running_loop().time() - IDLE_SECONDS
+        horizon = self._loop.time() - IDLE_SECONDS
         while self._idle and self._idle[0].idle_since < horizon:
             self._idle.popleft().transport.close()
 

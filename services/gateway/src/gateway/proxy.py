@@ -1,6 +1,7 @@
 """The way of a request through the gateway: checked, routed, admitted, forwarded, answered, recorded."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -82,10 +83,10 @@ class Gateway:
         self._loop = asyncio.get_running_loop()
 
     async def __call__(self, request: Request, client: Connection) -> None:
-        started = self._loop.time()
+        started = time.perf_counter()  # the loop's own clock has steps of a millisecond
         visit = Visit(self._tracer.begin(request.header(b"traceparent")))
         try:
-            await self._answer(request, client, visit, started)
+            await self._answer(request, client, visit)
         except Refusal as refusal:
             self._refuse(request, client, visit, refusal)
         except BreakerOpen as error:
@@ -98,9 +99,9 @@ class Gateway:
             detail = "The error was recorded under this trace id"
             self._refuse(request, client, visit, Refusal(problems.INTERNAL, detail, "bug", close=True))
         finally:
-            self._record(request, visit, self._loop.time() - started)
+            self._record(request, visit, time.perf_counter() - started)
 
-    async def _answer(self, request: Request, client: Connection, visit: Visit, started: float) -> None:
+    async def _answer(self, request: Request, client: Connection, visit: Visit) -> None:
         if request.defect is not None:
             raise request.defect
         try:
@@ -117,13 +118,13 @@ class Gateway:
         if request.method not in METHODS:
             raise Refusal(problems.METHOD_NOT_ALLOWED, "This method is not offered here", "method")
         caller = await self._authorizer.authorize(request, route)
-        self._limiter.take(route.rate, request.peer if caller is None else caller.id)
-        await self._forward(request, client, visit, route, caller, started)
+        self._limiter.take(route.rate, request.peer if caller is None else caller.id.int)
+        await self._forward(request, client, visit, route, caller)
 
     async def _forward(
-        self, request: Request, client: Connection, visit: Visit, route: Route, caller: Caller | None, started: float
+        self, request: Request, client: Connection, visit: Visit, route: Route, caller: Caller | None
     ) -> None:
-        body_deadline = started + self._body_seconds
+        body_deadline = self._loop.time() + self._body_seconds
         upstream = self._upstreams[route.upstream]
         self._ceiling.enter()
         try:
@@ -182,7 +183,4 @@ class Gateway:
         path = request.target.partition(b"?")[0]
         if route is not None or visit.reason:  # probes and metrics stay out of the log
             self._access_log.record(sample, seconds, visit.trace.id, request.peer, path, visit.reason)
-        visit.trace.end(
-            f"{method} {sample[0]}",
-            {"http.request.method": method, "http.route": sample[0], "http.response.status_code": visit.status},
-        )
+        visit.trace.end(method, sample[0], visit.status)

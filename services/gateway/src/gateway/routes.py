@@ -30,6 +30,8 @@ class Retry(Enum):
 class Rate(Enum):
     """Classes of the rate limit; the figures are settings."""
 
+    __hash__ = object.__hash__  # equal means identical; Enum's own hash is computed in Python, on every request
+
     READ = "read"
     WRITE = "write"
     CREDENTIALS = "credentials"

@@ -5,7 +5,6 @@ Span objects exist only when they will be exported: they cost more than all the 
 
 import random
 import re
-from collections.abc import Mapping
 
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind
@@ -25,11 +24,16 @@ class Trace:
         self.traceparent = traceparent
         self._span = span
 
-    def end(self, name: str, attributes: Mapping[str, str | int]) -> None:
+    def end(self, method: str, route: str, status: int) -> None:
         """Finish the span, if there is one."""
         if self._span is not None:
-            self._span.update_name(name)
-            self._span.set_attributes(dict(attributes))
+            attributes: dict[str, str | int] = {
+                "http.request.method": method,
+                "http.route": route,
+                "http.response.status_code": status,
+            }
+            self._span.update_name(f"{method} {route}")
+            self._span.set_attributes(attributes)
             self._span.end()
 
 

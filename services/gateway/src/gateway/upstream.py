@@ -87,8 +87,9 @@ class Keeper(Protocol):
 class UpstreamConnection(asyncio.Protocol):
     """One connection: one exchange at a time."""
 
-    def __init__(self, keeper: Keeper) -> None:
+    def __init__(self, keeper: Keeper, loop: asyncio.AbstractEventLoop) -> None:
         self._keeper = keeper
+        self._loop = loop  # asking for the running one costs a system call each time
         self._parser = httptools.HttpResponseParser(self)
         self._head: asyncio.Future[Response] | None = None
         self._response: Response | None = None
@@ -105,7 +106,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def begin(self, data: bytes, bodyless: bool, whole: bool = True) -> "asyncio.Future[Response]":
         """Send a request; the future ends at the head of the answer. Unless `whole`, the body follows by `write`."""
-        self._head = asyncio.get_running_loop().create_future()
+        self._head = self._loop.create_future()
         self._bodyless = bodyless
         self._sent_whole = whole
         self.exchanges += 1
@@ -121,8 +122,11 @@ class UpstreamConnection(asyncio.Protocol):
     def sent(self) -> None:
         """The request's body is whole."""
         self._sent_whole = True
-        if self._head is None and self._response is None:
-            self._keeper.keep(self)
+
+    def expire(self) -> None:
+        """The time for the head of the answer is over: whoever awaits it gets `TimeoutError`."""
+        if self._head is not None and not self._head.done():
+            self._head.set_exception(TimeoutError())
 
     def congested(self, client_is_slow: bool) -> None:
         """Stop, or go on, reading the answer."""
@@ -191,8 +195,9 @@ class UpstreamConnection(asyncio.Protocol):
             return
         response = self._incoming
         response.status = status
-        length = response.header(b"content-length")
-        response.length = int(length) if length is not None else None
+        for name, value in response.headers:
+            if name == b"content-length":
+                response.length = int(value)
         self._response = response
         head.set_result(response)
         if self._bodyless and status not in (204, 304):
