@@ -1,0 +1,54 @@
+"""The running shop as fixtures. `make test` starts one of its own and names it in BANYAN_URL and BANYAN_HOME."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.local.place import Place
+from deploy.local.programs import OPERATOR_EMAIL
+from tests.system.shop import Caller, Shop, running_url
+
+NO_SHOP = "BANYAN_URL is not set: `make test` starts a shop for these tests, or name one that runs"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder needs the running shop."""
+    for item in items:
+        if "tests/system/" in item.path.as_posix():
+            item.add_marker(pytest.mark.system)
+
+
+@pytest.fixture(scope="session")
+def shop() -> Iterator[Shop]:
+    """The shop at BANYAN_URL."""
+    url = running_url()
+    if url is None:
+        pytest.skip(NO_SHOP)
+    shop = Shop(url, Place.current())
+    yield shop
+    shop.close()
+
+
+@pytest.fixture(scope="session")
+def customer(shop: Shop) -> Caller:
+    """A customer of this session."""
+    return shop.register()
+
+
+@pytest.fixture(scope="session")
+def stranger(shop: Shop) -> Caller:
+    """Another customer."""
+    return shop.register()
+
+
+@pytest.fixture(scope="session")
+def operator(shop: Shop) -> Caller:
+    """The operator that `make up` has made."""
+    return shop.log_in(OPERATOR_EMAIL, shop.place.secret("identity", "operator_password"))
+
+
+@pytest.fixture(scope="session")
+def isbns(shop: Shop) -> list[str]:
+    """Books of the seeded catalogue, a few of them."""
+    page = shop.client().get("/api/catalog/books", params={"limit": 20}).json()
+    return [book["isbn"] for book in page["items"]]
