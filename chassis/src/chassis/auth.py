@@ -80,6 +80,8 @@ class TokenVerifier:
         if caller is not None and caller.expires_at <= self._clock():
             del self._callers[token]
             return None
+        if caller is not None:
+            self._callers.move_to_end(token)
         return caller
 
     async def verify(self, token: str) -> Caller:

@@ -2,6 +2,10 @@
 
 import re
 
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
 from gateway.tracing import Tracer
 from services.gateway.tests.fakes import Tools, answering, request
 
@@ -86,6 +90,22 @@ def test_an_invalid_trace_is_replaced_by_a_new_one() -> None:
     assert len({trace.id for trace in traces}) == len(invalid)
     for trace in traces:
         assert re.fullmatch(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-00", trace.traceparent)
+
+
+def test_an_exported_trace_has_a_span_with_the_route() -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    tracer = Tracer(exporting=True, tracer=provider.get_tracer("test"))
+    begun = tracer.begin(b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+    begun.end("GET", "/api/catalog", 200)
+    (span,) = exporter.get_finished_spans()
+    assert span.name == "GET /api/catalog"
+    assert begun.id == "0af7651916cd43dd8448eb211c80319c"
+    assert span.context is not None
+    assert f"{span.context.span_id:016x}".encode() in begun.traceparent
+    assert span.parent is not None
+    assert f"{span.parent.span_id:016x}" == "b7ad6b7169203331"
 
 
 async def test_a_problem_names_the_trace_that_went_on(tools: Tools) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from joserfc.jwk import OKPKey
 
+from chassis.auth import TokenVerifier
+from chassis.settings import TokenSettings
 from services.gateway.tests.fakes import Tools, eventually, request
 
 
@@ -95,6 +97,20 @@ async def test_a_cached_token_is_not_believed_beyond_its_expiry(tools: Tools) ->
             statuses.append((await wire.answer()).status)
     assert statuses[0] == 200
     assert statuses[-1] == 401
+
+
+async def test_the_cache_of_tokens_is_bounded_and_keeps_those_in_use(tools: Tools) -> None:
+    class Small(TokenVerifier):
+        TOKENS_KEPT = 2
+
+    verifier = Small(tools.issuer.fetch_keys, TokenSettings(jwks_url="http://unused"))
+    used, other, third = (tools.issuer.token() for _ in range(3))
+    for token in (used, other):
+        await verifier.verify(token)
+    assert verifier.cached(used)
+    await verifier.verify(third)
+    assert verifier.cached(used)
+    assert verifier.cached(other) is None
 
 
 async def test_a_thousand_unknown_keys_cost_one_fetch(tools: Tools) -> None:

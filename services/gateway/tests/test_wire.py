@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from services.gateway.tests.fakes import Tools, parse, request
+from services.gateway.tests.fakes import Tools, answering, eventually, parse, request
 
 HOST = b"Host: shop.test\r\n"
 
@@ -196,6 +196,16 @@ async def test_a_request_after_a_good_one_cannot_hide_a_bad_one(tools: Tools) ->
     wire.send(request("/api/catalog/1") + b"BAD\r\n\r\n" + request("/api/catalog/2"))
     await wire.rest()
     assert [received.line for received in tools.upstream.received] == [b"GET /api/catalog/1 HTTP/1.1"]
+
+
+async def test_a_client_that_never_reads_is_cut_off(tools: Tools) -> None:
+    body = b"a" * 60_000
+    tools.upstream.script = answering(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n" + body)
+    running = await tools.start(idle_seconds=0.3)
+    wire = await tools.wire()
+    wire.send(request("/api/catalog/books") * 400)
+    await eventually(lambda: bool(running.server.connections))
+    await eventually(lambda: not running.server.connections, 10)
 
 
 async def test_http_1_0_is_answered_and_closed(tools: Tools) -> None:

@@ -95,14 +95,15 @@ async def uvicorn(fetch: Fetch, port: int) -> None:
 
 async def protocol(fetch: Fetch, port: int) -> None:
     """The gateway's own server side."""
-    from gateway.connection import Connection, Limits
+    from gateway.client import Client
+    from gateway.connection import Limits
     from gateway.headers import lines
     from gateway.request import Request
     from gateway.server import Server
     from gateway.settings import Settings
     from tests.bench.gateway.processes import gateway_environment
 
-    async def handle(request: Request, client: Connection) -> None:
+    async def handle(request: Request, client: Client) -> None:
         kept = ((name.decode(), value.decode()) for name, value in request.headers if name != b"host")
         status, headers, body = await fetch(request.method.decode(), request.target.decode(), kept)
         head = lines((n.encode(), v.encode()) for n, v in headers if n.lower() != "content-length")

@@ -17,6 +17,8 @@ import psutil
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
+from tests.bench.gateway.upstream import SMALL_PATH
+
 PROXY_CORE, LOAD_CORE = 0, 1
 LOOPBACK = "127.0.0.1"
 UPSTREAMS = ("identity", "catalog", "inventory", "orders", "payments")
@@ -51,12 +53,12 @@ class Proxy:
 def running(
     name: str, core: int, command: Sequence[str], port: int, folder: Path, environment: Mapping[str, str] | None = None
 ) -> Iterator[Proxy]:
-    """A process on one core, from when it accepts connections until the end of the block."""
+    """A process on one core, from its first good answer until the end of the block."""
     with (folder / f"{name}.log").open("wb") as log:
         settings = {**os.environ, **(environment or {})}
         process = subprocess.Popen(command, stdout=log, stderr=log, env=settings, preexec_fn=lambda: _pin(core))
     try:
-        _wait_until_listening(port, process, folder / f"{name}.log")
+        _wait_until_answering(port, process, folder / f"{name}.log")
         yield Proxy(name, port, process)
     finally:
         process.send_signal(signal.SIGTERM)
@@ -130,12 +132,16 @@ def _pin(core: int) -> None:
         os.sched_setaffinity(0, {core % (os.cpu_count() or 1)})
 
 
-def _wait_until_listening(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_until_answering(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    request = f"GET {SMALL_PATH} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode()
     limit = time.monotonic() + 20
     while time.monotonic() < limit and process.poll() is None:
         try:
-            socket.create_connection((LOOPBACK, port), 0.2).close()
-            return
+            with socket.create_connection((LOOPBACK, port), 1) as connection:
+                connection.sendall(request)
+                if b" 200 " in connection.recv(64):  # Traefik listens before it knows its routes
+                    return
         except OSError:
-            time.sleep(0.05)
-    raise RuntimeError(f"{log.name} does not listen: {log.read_text()[-2000:]}")
+            pass
+        time.sleep(0.05)
+    raise RuntimeError(f"{log.name} does not answer: {log.read_text()[-2000:]}")

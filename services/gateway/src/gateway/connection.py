@@ -1,11 +1,10 @@
 """HTTP/1.1 in: llhttp parses, this file frames, limits and times; it knows nothing of proxying.
 
-Not granian or uvicorn: see docs/decisions/0003. The handler gets a `Request` and its `Connection` to answer on; the
+Not granian or uvicorn: see docs/decisions/0003. The handler gets a `Request` and a `Client` to answer; the
 target arrives raw, reading and writing stop when the other side is slower, and time limits hold from the first byte.
 """
 
 import asyncio
-import http
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -15,14 +14,14 @@ import httptools
 import structlog
 
 from gateway import problems
+from gateway.client import Client
+from gateway.http11 import inspect, malformed, too_large
 from gateway.problems import Refusal
-from gateway.request import Body, ClientGone, Headers, Request, inspect, malformed
+from gateway.request import Body, ClientGone, Headers, Request
 
 log = structlog.get_logger(__name__)
-Handler = Callable[[Request, "Connection"], Awaitable[None]]
+Handler = Callable[[Request, Client], Awaitable[None]]
 
-STATUS_LINE = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in http.HTTPStatus}
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LINGER_SECONDS = 2.0
 
 
@@ -59,15 +58,14 @@ class Connection(asyncio.Protocol):
         self._seen = 0
         self._in_head = False
         self._since = self._loop.time()
-        self._chunked = False
         self._lingering = False
         self.answered = 0
-        self.on_congestion: Callable[[bool], None] | None = None
 
     # The transport's side.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
+        self._client = Client(self.transport, self._keeper.draining, self._answered)
         peer = transport.get_extra_info("peername")
         self.peer = str(peer[0]) if peer else "local"
         self._keeper.opened(self)
@@ -82,12 +80,12 @@ class Connection(asyncio.Protocol):
             self._task.cancel()
 
     def pause_writing(self) -> None:
-        if self.on_congestion is not None:
-            self.on_congestion(True)
+        if self._client.on_congestion is not None:
+            self._client.on_congestion(True)
 
     def resume_writing(self) -> None:
-        if self.on_congestion is not None:
-            self.on_congestion(False)
+        if self._client.on_congestion is not None:
+            self._client.on_congestion(False)
 
     def data_received(self, data: bytes) -> None:
         if self._lingering:
@@ -124,7 +122,7 @@ class Connection(asyncio.Protocol):
         request.keep_alive = parser.should_keep_alive()
         version = parser.get_http_version()
         request.http11 = version == "1.1"
-        request.defect = _too_large() if self._oversized() else inspect(request, version)
+        request.defect = too_large() if self._oversized() else inspect(request, version)
         self._parsing = request
         if self._active is None:
             self._dispatch(request)
@@ -140,47 +138,6 @@ class Connection(asyncio.Protocol):
         if self._parsing is not None:
             self._parsing.body.finish()
         self._parsing = None
-
-    # The handler's side.
-
-    def proceed(self, request: Request) -> None:
-        """The body is wanted: tell a client that waits for this."""
-        if request.expects_continue and not request.body.received:
-            request.expects_continue = False
-            self.transport.write(CONTINUE)
-
-    def reply(self, request: Request, status: int, head: bytes, body: bytes, framing: bytes | None = None) -> None:
-        """A whole answer. `head` is header lines; `framing` replaces a Content-Length by the body's size."""
-        if framing is None:
-            framing = b"content-length: %d\r\n" % len(body)
-        self._write_head(request, status, head + framing, body)
-        self._answered(request)
-
-    def start(self, request: Request, status: int, head: bytes, length: int | None) -> None:
-        """The head of a streamed answer, chunked unless `length` is known; `send` and `finish` follow."""
-        self._chunked = length is None and request.http11
-        if length is not None:
-            framing = b"content-length: %d\r\n" % length
-        elif self._chunked:
-            framing = b"transfer-encoding: chunked\r\n"
-        else:
-            framing = b""
-            request.keep_alive = False
-        self._write_head(request, status, head + framing, b"")
-
-    def send(self, chunk: bytes) -> None:
-        """One piece of a streamed answer."""
-        self.transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._chunked else chunk)
-
-    def finish(self, request: Request) -> None:
-        """The end of a streamed answer."""
-        if self._chunked:
-            self.transport.write(b"0\r\n\r\n")
-        self._answered(request)
-
-    def abort(self) -> None:
-        """Cut the connection: the client must see that the answer is not whole."""
-        self.transport.abort()
 
     # Time and shutdown.
 
@@ -199,7 +156,7 @@ class Connection(asyncio.Protocol):
             return
         elif self.idle:
             if waited > (self._limits.idle_seconds if self.answered else self._limits.header_seconds):
-                self.transport.close()
+                self._end()
         elif waited > self._limits.header_seconds:
             self._refuse_now(Refusal(problems.TOO_SLOW, "The request headers did not arrive in time", "slow-headers"))
 
@@ -223,25 +180,16 @@ class Connection(asyncio.Protocol):
 
     async def _run(self, request: Request) -> None:
         try:
-            await self._handler(request, self)
+            await self._handler(request, self._client)
         except Exception:
             log.exception("server.bug")
         finally:
             if self._active is request:
                 self.transport.abort()
 
-    def _write_head(self, request: Request, status: int, head: bytes, body: bytes) -> None:
-        if not request.body.complete or self._keeper.draining():
-            request.keep_alive = False
-        if request.keep_alive:
-            tail = b"\r\n" if request.http11 else b"connection: keep-alive\r\n\r\n"
-        else:
-            tail = b"connection: close\r\n\r\n"
-        self.transport.write(b"%b%b%b%b" % (status_line(status), head, tail, body))
-
     def _answered(self, request: Request) -> None:
         self._active = None
-        self.on_congestion = None
+        self._client.on_congestion = None
         self.answered += 1
         self._since = self._loop.time()
         if not request.keep_alive:
@@ -265,6 +213,13 @@ class Connection(asyncio.Protocol):
         limit = self._limits.header_bytes
         return self._seen > limit and len(self._target) + sum(len(n) + len(v) + 4 for n, v in self._headers) > limit
 
+    def _end(self) -> None:
+        """Close; abort if that was done before and the client does not take what is left to send."""
+        if self.transport.is_closing():
+            self.transport.abort()
+        else:
+            self.transport.close()
+
     def _unreadable(self, reason: str) -> None:
         refusal = malformed(f"The request is not HTTP/1.1: {reason}")
         if self._parsing is not None:
@@ -277,7 +232,7 @@ class Connection(asyncio.Protocol):
 
     def _refuse_head(self) -> None:
         if self._active is None:
-            self._refuse_now(_too_large())
+            self._refuse_now(too_large())
         else:
             self._active.keep_alive = False
 
@@ -286,13 +241,3 @@ class Connection(asyncio.Protocol):
         request = Request(b"GET", b"", [], self.peer, Body(self._flow))
         request.defect, request.keep_alive = refusal, False
         self._dispatch(request)
-
-
-def status_line(status: int) -> bytes:
-    """The first line of an answer."""
-    return STATUS_LINE.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status
-
-
-def _too_large() -> Refusal:
-    detail = "Request line and headers are larger than is accepted"
-    return Refusal(problems.HEADER_TOO_LARGE, detail, "header-limit", close=True)

@@ -3,87 +3,18 @@ handed on as it arrives."""
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass, field
 
-from chassis.breaker import Breaker
-from chassis.retries import RetryBudget, RetryPolicy
+from chassis.retries import RetryPolicy
 from gateway import headers, problems
-from gateway.admission import Bulkhead
-from gateway.connection import Connection
-from gateway.pool import Pool
+from gateway.client import Client
+from gateway.exchange import Exchange
 from gateway.problems import Refusal, retry_after
 from gateway.request import Request
-from gateway.routes import Retry, Route
+from gateway.routes import Retry
 from gateway.upstream import CannotConnect, Response, UpstreamConnection, UpstreamError
 
 FAILURE_STATUS = frozenset({500, 502, 503, 504})
 RETRY_STATUS = frozenset({502, 503, 504})
-_READS = frozenset({b"GET", b"HEAD"})
-
-
-@dataclass
-class Upstream:
-    """One upstream with what guards it: reads and writes have a breaker each, for they fail apart."""
-
-    name: str
-    pool: Pool
-    bulkhead: Bulkhead
-    reads: Breaker
-    writes: Breaker
-    budget: RetryBudget = field(default_factory=RetryBudget)
-
-
-class Exchange:
-    """One request on its way to one upstream. `whole`: its body is all here. Deadlines are times of the loop."""
-
-    __slots__ = (
-        "body",
-        "body_deadline",
-        "connection",
-        "deadline",
-        "head",
-        "repeatable",
-        "request",
-        "route",
-        "upstream",
-    )
-
-    def __init__(
-        self,
-        request: Request,
-        route: Route,
-        upstream: Upstream,
-        head: bytes,
-        whole: bool,
-        deadline: float,
-        body_deadline: float,
-    ) -> None:
-        self.request = request
-        self.route = route
-        self.upstream = upstream
-        self.body = request.body.take() if whole else None
-        self.head = head + headers.framing(request, self.body)
-        self.deadline = deadline
-        self.body_deadline = body_deadline
-        self.repeatable = whole and _repeatable(request, route)
-        self.connection: UpstreamConnection | None = None
-
-    @property
-    def breaker(self) -> Breaker:
-        return self.upstream.reads if self.request.method in _READS else self.upstream.writes
-
-    def abandon(self) -> None:
-        """Close the connection to the upstream: what it still sends has no reader."""
-        if self.connection is not None:
-            self.connection.close()
-
-
-def _repeatable(request: Request, route: Route) -> bool:
-    if route.retry is Retry.NEVER:
-        return False
-    if request.method in _READS:
-        return True
-    return route.retry is Retry.KEYED and request.header(b"idempotency-key") is not None
 
 
 class Forwarder:
@@ -94,7 +25,7 @@ class Forwarder:
         self._retried = retried
         self._loop = asyncio.get_running_loop()
 
-    async def forward(self, exchange: Exchange, client: Connection) -> int:
+    async def forward(self, exchange: Exchange, client: Client) -> int:
         """Answer the client with the upstream's answer, whose status is returned; raises `Refusal`, `BreakerOpen`."""
         try:
             response = await self._respond(exchange)
@@ -210,7 +141,7 @@ class Forwarder:
             await connection.write(b"0\r\n\r\n")
         connection.sent()
 
-    async def _hand_on(self, exchange: Exchange, response: Response, client: Connection) -> None:
+    async def _hand_on(self, exchange: Exchange, response: Response, client: Client) -> None:
         request, connection = exchange.request, exchange.connection
         head = headers.answered(response)
         if response.complete:

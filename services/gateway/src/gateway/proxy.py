@@ -12,8 +12,9 @@ from chassis.breaker import BreakerOpen
 from gateway import headers, paths, problems
 from gateway.admission import Bulkhead, RateLimiter
 from gateway.authorize import Authorizer
-from gateway.connection import Connection
-from gateway.forward import Exchange, Forwarder, Upstream
+from gateway.client import Client
+from gateway.exchange import Exchange, Upstream
+from gateway.forward import Forwarder
 from gateway.observe import AccessLog, Metrics
 from gateway.paths import TargetRefused
 from gateway.problems import Refusal, retry_after
@@ -82,7 +83,7 @@ class Gateway:
         self._body_seconds = body_seconds
         self._loop = asyncio.get_running_loop()
 
-    async def __call__(self, request: Request, client: Connection) -> None:
+    async def __call__(self, request: Request, client: Client) -> None:
         started = time.perf_counter()  # the loop's own clock has steps of a millisecond
         visit = Visit(self._tracer.begin(request.header(b"traceparent")))
         try:
@@ -101,7 +102,7 @@ class Gateway:
         finally:
             self._record(request, visit, time.perf_counter() - started)
 
-    async def _answer(self, request: Request, client: Connection, visit: Visit) -> None:
+    async def _answer(self, request: Request, client: Client, visit: Visit) -> None:
         if request.defect is not None:
             raise request.defect
         try:
@@ -122,7 +123,7 @@ class Gateway:
         await self._forward(request, client, visit, route, caller)
 
     async def _forward(
-        self, request: Request, client: Connection, visit: Visit, route: Route, caller: Caller | None
+        self, request: Request, client: Client, visit: Visit, route: Route, caller: Caller | None
     ) -> None:
         body_deadline = self._loop.time() + self._body_seconds
         upstream = self._upstreams[route.upstream]
@@ -141,14 +142,14 @@ class Gateway:
         finally:
             self._ceiling.leave()
 
-    async def _receive(self, request: Request, client: Connection, route: Route, deadline: float) -> bool:
+    async def _receive(self, request: Request, client: Client, route: Route, deadline: float) -> bool:
         if request.length is not None and request.length > route.body_limit:
             detail = f"The body may have at most {route.body_limit} bytes"
             raise Refusal(problems.TOO_LARGE, detail, "body-limit", close=True)
         client.proceed(request)
         return await request.body.gather(route.body_limit, deadline)
 
-    def _show(self, request: Request, client: Connection, visit: Visit, page: Callable[[], Page]) -> None:
+    def _show(self, request: Request, client: Client, visit: Visit, page: Callable[[], Page]) -> None:
         if request.method not in READS:
             raise Refusal(problems.METHOD_NOT_ALLOWED, "Only GET is offered here", "method", (("allow", "GET, HEAD"),))
         shown = page()
@@ -159,7 +160,7 @@ class Gateway:
         else:
             client.reply(request, shown.status, head, shown.body)
 
-    def _refuse(self, request: Request, client: Connection, visit: Visit, refusal: Refusal) -> None:
+    def _refuse(self, request: Request, client: Client, visit: Visit, refusal: Refusal) -> None:
         visit.status, visit.reason = refusal.problem.status, refusal.reason
         self._metrics.refusals[refusal.reason] += 1
         if refusal.close:

@@ -8,7 +8,8 @@ from typing import cast
 import structlog
 
 from gateway import problems
-from gateway.connection import Connection, Handler, Limits, status_line
+from gateway.connection import Connection, Handler, Limits
+from gateway.http11 import status_line
 from gateway.problems import Refusal
 from gateway.settings import Settings
 
@@ -57,7 +58,7 @@ class Server:
                     await self._empty.wait()
         for connection in list(self.connections):
             log.warning("server.cut", peer=connection.peer)
-            connection.abort()
+            connection.transport.abort()
 
     async def sweep(self) -> None:
         """Enforce the time limits; to be called several times a second."""

@@ -40,13 +40,14 @@ class Trace:
 class Tracer:
     """Begins traces; `exporting` says whether anybody will see a span."""
 
-    def __init__(self, exporting: bool) -> None:
+    def __init__(self, exporting: bool, tracer: trace.Tracer | None = None) -> None:
         self._exporting = exporting
+        self._tracer = tracer or trace.get_tracer("gateway")
 
     def begin(self, received: bytes | None) -> Trace:
         """The trace of a request with this `traceparent`, which may be absent or rubbish."""
         if self._exporting:
-            return _with_span(received)
+            return self._with_span(received)
         known = _TRACEPARENT.fullmatch(received) if received else None
         if known is None:
             ids = b"%048x" % random.getrandbits(192)
@@ -55,10 +56,9 @@ class Tracer:
         span_id = random.getrandbits(64)
         return Trace(trace_id.decode(), b"00-%b-%016x-%b" % (trace_id, span_id, flags))
 
-
-def _with_span(received: bytes | None) -> Trace:
-    parent = extract(received.decode("latin-1") if received else None)
-    span = trace.get_tracer("gateway").start_span("request", parent, SpanKind.SERVER)
-    context = span.get_span_context()
-    traceparent = f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
-    return Trace(f"{context.trace_id:032x}", traceparent.encode(), span)
+    def _with_span(self, received: bytes | None) -> Trace:
+        parent = extract(received.decode("latin-1") if received else None)
+        span = self._tracer.start_span("request", parent, SpanKind.SERVER)
+        context = span.get_span_context()
+        traceparent = f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+        return Trace(f"{context.trace_id:032x}", traceparent.encode(), span)

@@ -11,7 +11,7 @@ from chassis.auth import FetchKeys
 from chassis.breaker import Breaker
 from chassis.errors import DependencyUnavailable
 from gateway.admission import Bulkhead
-from gateway.forward import Upstream
+from gateway.exchange import Upstream
 from gateway.pool import Pool
 from gateway.settings import Settings
 from gateway.upstream import UpstreamError
