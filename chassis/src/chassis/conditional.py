@@ -5,7 +5,7 @@ writer overwrites what another has just written and the first never saw.
 """
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Header
 
@@ -19,6 +19,13 @@ IfNoneMatch = Annotated[str | None, Header(max_length=200, description="The `ETa
 
 Versions = frozenset[int] | None
 """The versions that a caller has seen; None stands for `*`, whichever it is."""
+
+IF_NONE_MATCH: dict[str, Any] = {
+    "parameters": [
+        {"name": "If-None-Match", "in": "header", "schema": {"type": "string"}, "description": "The `ETag` last read"}
+    ]
+}
+"""The header's description, as `openapi_extra` of a route that reads it from the request."""
 
 _TAG = re.compile(r'(W/)?"([^"]*)"')
 

@@ -68,11 +68,11 @@ def create_app(
         telemetry=_NO_SECOND_TELEMETRY,
     )
     errors.install(app, problems)
-    app.include_router(health.router(lifecycle, _started(settings, database), [_database(database), *ready]))
-    if settings.faults_token is not None:
-        app.include_router(faults.router(injected, settings.faults_token))
-    for router in routers:
-        app.include_router(router)
+    probes = health.router(lifecycle, _started(settings, database), [_database(database), *ready])
+    switches = [] if settings.faults_token is None else [faults.router(injected, settings.faults_token)]
+    for router in (*routers, probes, *switches):
+        # Not `include_router`: FastAPI would match the address once more at that level, on every request.
+        app.router.routes.extend(router.routes)
     return app
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalog.application import Page, Position
 from catalog.domain import Book, BookChanged, BookExists, Description, Money, VersionMismatch
+from chassis.batching import Batched
 from chassis.messages import Message
 from chassis.outbox import Outbox, outbox_table
 from chassis.storage import Database
@@ -53,8 +54,7 @@ _book = sa.select(
     books.c.currency,
     books.c.version,
 )
-_one = _book.where(books.c.isbn == sa.bindparam("isbn"))
-_many = _book.where(books.c.isbn == sa.any_(sa.bindparam("isbns", type_=sa.ARRAY(sa.Text))))
+_several = _book.where(books.c.isbn == sa.any_(sa.bindparam("isbns", type_=sa.ARRAY(sa.Text))))
 _insert = insert(books).on_conflict_do_nothing().returning(books.c.isbn)
 # The version in the condition is the lock: of two writers that loaded the same version the second finds no row.
 _update = sa.update(books).where(books.c.isbn == sa.bindparam("of"), books.c.version == sa.bindparam("loaded"))
@@ -94,7 +94,7 @@ class SqlUnitOfWork:
         self._to_message = to_message
 
     async def load(self, isbn: str) -> Book | None:
-        row = (await self._connection.execute(_one, {"isbn": isbn})).first()
+        row = (await self._connection.execute(_several, {"isbns": [isbn]})).first()
         return _to_book(row) if row else None
 
     async def add(self, book: Book) -> None:
@@ -116,6 +116,7 @@ class SqlStorage:
     def __init__(self, database: Database, to_message: Callable[[BookChanged], Message]) -> None:
         self._database = database
         self._to_message = to_message
+        self._single_reads = Batched(self._by_isbn)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[SqlUnitOfWork]:
@@ -124,13 +125,15 @@ class SqlStorage:
             yield SqlUnitOfWork(connection, self._to_message)
 
     async def read(self, isbn: str) -> Book | None:
-        async with self._database.autocommit() as connection:
-            row = (await connection.execute(_one, {"isbn": isbn})).first()
-            return _to_book(row) if row else None
+        return await self._single_reads.get(isbn)
 
     async def read_many(self, isbns: Sequence[str]) -> list[Book]:
+        return list((await self._by_isbn(isbns)).values())
+
+    async def _by_isbn(self, isbns: Sequence[str]) -> dict[str, Book]:
         async with self._database.autocommit() as connection:
-            return [_to_book(row) for row in await connection.execute(_many, {"isbns": list(isbns)})]
+            rows = await connection.execute(_several, {"isbns": list(isbns)})
+            return {row.isbn: _to_book(row) for row in rows}
 
     async def page(self, query: str | None, after: Position | None, limit: int) -> Page:
         start = after or START
@@ -152,8 +155,8 @@ class SqlStorage:
 
 
 def _to_book(row: Any) -> Book:
-    description = Description(row.title, row.author, row.year)
-    return Book(row.isbn, description, Money(row.price_amount, row.currency), row.version)
+    isbn, title, author, year, amount, currency, version = row[:7]
+    return Book(isbn, Description(title, author, year), Money(amount, currency), version)
 
 
 def _columns(book: Book) -> dict[str, Any]:
