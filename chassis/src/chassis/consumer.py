@@ -2,11 +2,15 @@
 
 A handler is idempotent (inbox). What it raises decides: `AlreadyHandled` and no error acknowledge; `Retry` and an
 absent dependency put the message off, without end, for it is not the message's fault; anything else counts, and after
-`MAX_DELIVERIES` the message goes to the dead-letter stream with its error.
+`MAX_FAILURES` the message goes to the dead-letter stream with its error.
+
+A message that was put off or failed may be overtaken by later ones of its aggregate: holding those back would let one
+poisonous message stop its aggregate. Handlers compare versions or states, as they must with several replicas anyway.
 """
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 
 import nats.errors
@@ -15,8 +19,10 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from opentelemetry.trace import SpanKind
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter as Count
+from prometheus_client import Gauge
 
+from chassis import deadlines
 from chassis.breaker import BreakerOpen
 from chassis.bus import Bus
 from chassis.deadlines import DeadlineExceeded
@@ -26,17 +32,17 @@ from chassis.messages import Message, MessageMalformed
 from chassis.telemetry import extract, span
 
 log = structlog.get_logger(__name__)
-HANDLED = Counter("inbox_messages_total", "Deliveries by outcome", ["type", "outcome"])
+HANDLED = Count("inbox_messages_total", "Deliveries by outcome", ["type", "outcome"])
 LAG = Gauge("consumer_pending_messages", "Messages of the stream that wait for this consumer")
 
 Handler = Callable[[Message], Awaitable[None]]
 NOT_ITS_FAULT = (DependencyUnavailable, BreakerOpen, DeadlineExceeded)
 
-MAX_DELIVERIES = 6
+MAX_FAILURES = 6
 AT_ONCE = 32
 ACK_WAIT = 30.0
 HANDLER_TIMEOUT = 20.0  # below ACK_WAIT: a handler still at work must not meet its own redelivery
-FETCH_TIMEOUT = 5.0
+FETCH_TIMEOUT = 1.0  # also the longest that a stop waits for the fetch at hand
 
 
 class Retry(Exception):
@@ -62,26 +68,31 @@ class Consumer:
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._lanes: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._failures: Counter[int] = Counter()
         self._loop: asyncio.Task[None] | None = None
+        self._stopping = False
 
     @property
     def alive(self) -> bool:
         """False when the consumer's task has ended although nobody stopped it."""
-        return self._loop is None or self._loop.cancelled() or not self._loop.done()
+        return self._loop is None or self._stopping or not self._loop.done()
 
     async def start(self) -> None:
         self._loop = asyncio.create_task(self._run(), name=f"consumer-{self.name}")
 
     async def stop(self) -> None:
-        """Fetch no more, finish what is in flight. What was fetched and not begun is delivered again."""
+        """Fetch no more, finish what is in flight."""
+        self._stopping = True
         if self._loop is not None:
+            # A fetch cancelled half-way would drop messages, and they would come again after `ACK_WAIT` only.
+            await asyncio.wait([self._loop], timeout=FETCH_TIMEOUT + 0.5)
             self._loop.cancel()
             await asyncio.wait([self._loop])
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=HANDLER_TIMEOUT)
 
     async def _run(self) -> None:
-        while True:
+        while not self._stopping:
             try:
                 await self._consume()
             except asyncio.CancelledError:
@@ -95,7 +106,7 @@ class Consumer:
         await jetstream.add_consumer(self._bus.stream, self._config())
         subscription = await jetstream.pull_subscribe_bind(consumer=self.name, stream=self._bus.stream)
         try:
-            while True:
+            while not self._stopping:
                 await self._fetch(jetstream, subscription)
         finally:
             await subscription.unsubscribe()
@@ -126,10 +137,7 @@ class Consumer:
         LAG.set(batch[-1].metadata.num_pending if batch else 0)
 
     def _dispatch(self, raw: Msg) -> None:
-        try:
-            message: Message | MessageMalformed = Message.decode(raw.data)
-        except MessageMalformed as error:
-            message = error
+        message = _read(raw)
         lane = message.subject if isinstance(message, Message) else raw.reply
         task = asyncio.create_task(self._in_order(self._lanes.get(lane), raw, message))
         self._lanes[lane] = task
@@ -158,6 +166,7 @@ class Consumer:
         deliveries = raw.metadata.num_delivered
         outcome = "handled"
         try:
+            deadlines.begin(HANDLER_TIMEOUT)
             async with asyncio.timeout(HANDLER_TIMEOUT):
                 await self._handlers[message.type](message)
             await raw.ack()
@@ -174,12 +183,17 @@ class Consumer:
         except Exception as error:
             outcome = "failed"
             log.exception("message.failed", type=message.type, message_id=str(message.id), deliveries=deliveries)
-            await self._failed(raw, error, deliveries)
+            await self._failed(raw, error)
+        else:
+            self._failures.pop(raw.metadata.sequence.stream, None)
         HANDLED.labels(message.type, outcome).inc()
 
-    async def _failed(self, raw: Msg, error: Exception, deliveries: int) -> None:
-        if deliveries < MAX_DELIVERIES:
-            await raw.nak(backoff(deliveries))
+    async def _failed(self, raw: Msg, error: Exception) -> None:
+        # Failures, not deliveries: a message that waited for a dependency has many of those behind it.
+        number = raw.metadata.sequence.stream
+        self._failures[number] += 1
+        if self._failures[number] < MAX_FAILURES:
+            await raw.nak(backoff(self._failures[number]))
         else:
             await self._bury(raw, error)
 
@@ -188,7 +202,7 @@ class Consumer:
         headers = {
             "Dead-Consumer": self.name,
             "Dead-Subject": raw.subject,
-            "Dead-Error": f"{type(error).__name__}: {error}"[:500].replace("\r", " ").replace("\n", " "),
+            "Dead-Error": _one_line(f"{type(error).__name__}: {error}"),
             "Dead-Deliveries": str(metadata.num_delivered),
         }
         subject = f"dead.{raw.subject.split('.')[0]}.{self.name}.{raw.subject.split('.', 1)[1]}"
@@ -199,5 +213,20 @@ class Consumer:
             await raw.nak(backoff(6))
             return
         await raw.ack()
+        self._failures.pop(metadata.sequence.stream, None)
         HANDLED.labels(raw.subject, "dead").inc()
         log.error("message.dead", subject=raw.subject, consumer=self.name, error=headers["Dead-Error"])
+
+
+def _read(raw: Msg) -> Message | MessageMalformed:
+    try:
+        message = Message.decode(raw.data)
+    except MessageMalformed as error:
+        return error
+    # NATS checks who may publish to a subject. Were the type inside believed, anybody could speak for anybody.
+    return message if message.type == raw.subject else MessageMalformed(f"it says that it is a {message.type}")
+
+
+def _one_line(text: str) -> str:
+    """As a header can carry it."""
+    return " ".join(text.split()).encode("ascii", "backslashreplace").decode()[:500]

@@ -48,7 +48,7 @@ class Relay:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
-        self._cleaned = 0.0
+        self._cleaned = float("-inf")
         self._lock_key = zlib.crc32(b"outbox-relay")
         age = sa.func.extract("epoch", sa.func.now() - table.c.created_at)
         self._select = (
