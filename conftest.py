@@ -17,7 +17,7 @@ import chassis  # noqa: F401 - known before pytest takes the folder chassis/ for
 # Tests are imported by file (importlib mode), so the root is on the path only when pytest runs as a module.
 sys.path.insert(0, str(Path(__file__).parent))
 
-from deploy.local import nats_config, servers
+from deploy.local import guard, nats_config, servers
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,8 @@ def postgres_server(server_folder: Path) -> Iterator[PostgresServer]:
     servers.prepare_postgres(folder, password, ["--no-sync"])
     unsafe = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
     process, port = _on_free_port(lambda port: servers.start_postgres(folder, port, unsafe))
-    yield PostgresServer(port=port, password=password)
+    with guard.guarded(process, folder):
+        yield PostgresServer(port=port, password=password)
     servers.stop(process, signal.SIGQUIT)
 
 
@@ -80,7 +81,8 @@ def nats_server(server_folder: Path) -> Iterator[NatsServer]:
         return servers.start_nats(config, port)
 
     process, port = _on_free_port(start)
-    yield NatsServer(url=f"nats://{servers.LOOPBACK}:{port}", user=user.name, password=user.password)
+    with guard.guarded(process, server_folder):
+        yield NatsServer(url=f"nats://{servers.LOOPBACK}:{port}", user=user.name, password=user.password)
     servers.stop(process, signal.SIGKILL)
 
 
