@@ -6,6 +6,9 @@ from collections.abc import Callable
 from gateway.http11 import CONTINUE, status_line
 from gateway.request import Request
 
+COPIED = 8 * 1024
+"""Up to this size copying a body behind its head is cheaper than a second buffer."""
+
 
 class Client:
     """Writes answers. `answered` is told when one is whole; `draining` says whether to ask the client to let go.
@@ -70,4 +73,8 @@ class Client:
             tail = b"\r\n" if request.http11 else b"connection: keep-alive\r\n\r\n"
         else:
             tail = b"connection: close\r\n\r\n"
-        self._transport.write(b"%b%b%b%b" % (status_line(status), head, tail, body))
+        whole_head = b"%b%b%b" % (status_line(status), head, tail)
+        if len(body) < COPIED:
+            self._transport.write(whole_head + body)
+        else:
+            self._transport.writelines((whole_head, body))
