@@ -20,6 +20,11 @@ from deploy.local.supervisor import Process, Supervisor, end, leftovers
 
 def down(place: Place, screen: Screen) -> None:
     """Stop gracefully: the entrance first, then the services, then what they stand on."""
+    if not _stop(place, screen):
+        screen.say("Banyan is not running.")
+
+
+def _stop(place: Place, screen: Screen) -> bool:
     supervisor = Supervisor(place)
     if supervisor.running():
         for group in reversed(list(supervisor_config.GROUPS)):
@@ -27,17 +32,18 @@ def down(place: Place, screen: Screen) -> None:
                 supervisor.stop_group(group)
                 step.detail = ", ".join(supervisor_config.GROUPS[group])
         supervisor.shut_down()
-    elif not (left := leftovers(place)):
-        screen.say("Banyan is not running.")
-    else:
+        return True
+    left = leftovers(place)
+    if left:
         with screen.step("stop leftovers") as step:
             end(left)
             step.detail = f"{len(left)} processes whose Supervisor was gone"
+    return bool(left)
 
 
 def clean(place: Place, screen: Screen) -> None:
     """Stop, then delete all that the run has made: databases, messages, logs and secrets."""
-    down(place, screen)
+    _stop(place, screen)
     made = (place.data, place.logs, place.run, place.secrets, place.operator_file)
     gone = [path for path in made if path.exists()]
     for path in gone:
