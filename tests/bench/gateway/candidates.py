@@ -5,6 +5,7 @@
 
 import argparse
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import ExitStack
 from functools import partial
@@ -13,7 +14,7 @@ from typing import Any
 
 import uvloop
 
-from tests.bench.gateway.compare import SIZES, Start, compare, ratio, start_traefik
+from tests.bench.gateway.compare import Start, compare, ratio, start_traefik
 from tests.bench.gateway.processes import PROXY_CORE, Proxy, free_port, module, running
 
 Pairs = Iterable[tuple[str, str]]
@@ -51,16 +52,39 @@ def aiohttp(upstream: str) -> Fetch:
 CLIENTS = {"pyreqwest": pyreqwest, "aiohttp": aiohttp}
 
 
-async def rsgi(fetch: Fetch, port: int) -> None:
-    """granian with its own interface, which hands over a decoded path."""
-    from granian.constants import HTTPModes, Interfaces
-    from granian.server.embed import Server
+def rsgi_app(fetch: Fetch) -> Any:
+    """The bare proxy by granian's own interface, which hands over a decoded path."""
 
     async def app(scope: Any, protocol: Any) -> None:
         kept = ((name, value) for name, value in scope.headers.items() if name != "host")
         protocol.response_bytes(*await fetch(scope.method, scope.path, kept))
 
-    await Server(app, port=port, interface=Interfaces.RSGI, http=HTTPModes.http1, websockets=False).serve()
+    return app
+
+
+async def rsgi(fetch: Fetch, port: int) -> None:
+    """granian embedded in this process."""
+    from granian.constants import HTTPModes, Interfaces
+    from granian.server.embed import Server
+
+    options: dict[str, Any] = {"interface": Interfaces.RSGI, "http": HTTPModes.http1, "websockets": False}
+    await Server(rsgi_app(fetch), port=port, **options).serve()
+
+
+def worker() -> Any:
+    """The application of granian's worker process."""
+    return rsgi_app(CLIENTS["pyreqwest"](os.environ["BENCH_UPSTREAM"]))
+
+
+def serve_by_worker(port: int, upstream: str) -> None:
+    """granian as it is run normally: a main process and one worker."""
+    from granian import Granian
+    from granian.constants import HTTPModes, Interfaces, Loops
+
+    os.environ["BENCH_UPSTREAM"] = upstream
+    options: dict[str, Any] = {"interface": Interfaces.RSGI, "http": HTTPModes.http1, "websockets": False}
+    target = "tests.bench.gateway.candidates:worker"
+    Granian(target, port=port, factory=True, workers=1, loop=Loops.uvloop, **options).serve()
 
 
 def asgi_app(fetch: Fetch) -> Any:
@@ -136,7 +160,9 @@ def own(upstream: str) -> Fetch:
 
 
 CLIENTS["protocol"] = own
+WORKER = "granian-rsgi-worker"
 CANDIDATES = (
+    (WORKER, "pyreqwest"),
     ("granian-rsgi", "pyreqwest"),
     ("granian-asgi", "pyreqwest"),
     ("granian-rsgi", "aiohttp"),
@@ -168,16 +194,20 @@ def main() -> None:
         parser.add_argument(f"--{name}")
     parser.add_argument("--port", type=int)
     parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--only", nargs="*", help="names such as protocol+protocol")
     arguments = parser.parse_args()
+    if arguments.server == WORKER:
+        serve_by_worker(arguments.port, arguments.upstream)
+        return
     if arguments.server:
         uvloop.run(serve(arguments.server, arguments.client, arguments.port, arguments.upstream))
         return
-    rows = compare([start_traefik, *(starting(*names) for names in CANDIDATES)], arguments.seconds)
+    chosen = [names for names in CANDIDATES if not arguments.only or "+".join(names) in arguments.only]
+    rows = compare([start_traefik, *(starting(*names) for names in chosen)], arguments.seconds)
     relative = partial(ratio, rows)
     for row in rows:
         against = relative(row.proxy, "traefik", row.answer), 1 / relative(row.proxy, "traefik", row.answer, "cpu_us")
-        print(f"{row.proxy:24} {row.answer:10} {row.rps:8.0f} {against[0]:6.2f} by requests/s {against[1]:6.2f} by cpu")
-    assert len(rows) == len(SIZES) * (len(CANDIDATES) + 1)
+        print(f"{row.proxy:30} {row.answer:10} {row.rps:8.0f} {against[0]:6.2f} by requests/s {against[1]:6.2f} by cpu")
 
 
 if __name__ == "__main__":

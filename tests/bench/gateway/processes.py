@@ -9,7 +9,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,11 +61,7 @@ def running(
         _wait_until_answering(port, process, folder / f"{name}.log")
         yield Proxy(name, port, process)
     finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        _end(process)
 
 
 def module(name: str, **options: object) -> list[str]:
@@ -125,6 +121,18 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    family = [] if process.poll() is not None else [psutil.Process(process.pid)]
+    family += [child for parent in family for child in parent.children(recursive=True)]
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        for member in family:
+            with suppress(psutil.NoSuchProcess):
+                member.kill()
 
 
 def _pin(core: int) -> None:

@@ -46,10 +46,8 @@ def check(raw: bytes) -> Target:
 def _check_closely(path: bytes) -> None:
     if not path.startswith(b"/"):
         raise TargetRefused("the request target must be a path")
-    if b"//" in path:
-        raise TargetRefused("the path has an empty segment")
     if _CLEAN.fullmatch(path) is None:
-        raise TargetRefused("the path has dot segments, or characters or encodings that are not accepted")
+        raise TargetRefused("the path has empty or dot segments, or characters or encodings that are not accepted")
     if not _is_utf8(path):
         raise TargetRefused("the path's percent-encoding is not UTF-8")
 
