@@ -4,9 +4,9 @@ A key is claimed before the work, in a statement of its own, and completed in th
 whose holder died is taken over after `LEASE`; the answer of a finished one is replayed for a day.
 """
 
+import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
@@ -16,7 +16,7 @@ from fastapi import Header, Response
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.errors import Problem
+from chassis.errors import DependencyUnavailable, Problem
 from chassis.storage import Database
 
 LEASE = timedelta(seconds=30)  # longer than any request may take
@@ -91,9 +91,9 @@ class IdempotencyKeys:
         ).returning(table.c.key)
         self._mine = sa.and_(table.c.caller == sa.bindparam("of"), table.c.key == sa.bindparam("named"))
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def claim(self, caller: str, key: str, body: bytes) -> AsyncIterator[Claim]:
-        """Claim the key for the block; an exception in the block gives the key back.
+        """Claim the key for the block; an exception in the block, or its cancellation, gives the key back.
 
         `body` is what the request asks for, in a form that is equal for equal requests. Raises `RequestInProgress`
         or `KeyReused`.
@@ -101,9 +101,11 @@ class IdempotencyKeys:
         claim = await self._take(caller, key, hashlib.sha256(body).digest())
         try:
             yield claim
-        except Exception:
+        except BaseException:
+            # Safe when the transaction was cancelled in its COMMIT: a key that has an answer is not given back.
             if claim.answer is None:
-                await self._release(claim)
+                with contextlib.suppress(DependencyUnavailable):
+                    await self._release(claim)
             raise
 
     async def complete(self, connection: AsyncConnection, claim: Claim, answer: Answer) -> None:
