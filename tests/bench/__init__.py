@@ -1,0 +1,1 @@
+"""Benchmarks. Each compares in one run, on one machine; ratios are what counts."""
