@@ -198,6 +198,30 @@ async def test_a_client_that_goes_away_ends_the_call_to_the_upstream(tools: Tool
         await ended.wait()
 
 
+async def test_a_client_that_goes_away_in_mid_answer_ends_it_at_the_upstream(tools: Tools) -> None:
+    ended = asyncio.Event()
+
+    async def endless(_: Upstream, __: Received, ___: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+        try:
+            while not writer.is_closing():
+                writer.write(b"a" * 65536)
+                await writer.drain()
+                await asyncio.sleep(0.001)
+        finally:
+            ended.set()
+
+    tools.upstream.script = endless
+    running = await tools.start(quick(30))
+    wire = await tools.wire()
+    wire.send(request("/api/open"))
+    await wire.reader.readexactly(200_000)
+    wire.writer.transport.abort()
+    async with asyncio.timeout(3):
+        await ended.wait()
+    await eventually(lambda: running.metric("gateway_in_flight", upstream="catalog") == 0)
+
+
 # Deadline.
 
 
