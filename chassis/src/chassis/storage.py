@@ -96,7 +96,12 @@ class _translated:  # noqa: N801 - reads as a statement where it is used
     def __enter__(self) -> None: ...
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        lost = isinstance(error, DBAPIError) and error.connection_invalidated
+        lost = isinstance(error, DBAPIError) and (error.connection_invalidated or _refused(error))
         absent = isinstance(error, (InterfaceError, OperationalError, PoolTimeoutError, ConnectionError, OSError))
         if lost or absent:
             raise DatabaseUnavailable("the database does not answer") from error
+
+
+def _refused(error: DBAPIError) -> bool:
+    """The server says that it is starting, stopping or full (SQLSTATE 57P…, 53…): SQLAlchemy has no class for these."""
+    return str(getattr(error.orig, "sqlstate", "")).startswith(("57P", "53"))
