@@ -56,6 +56,17 @@ async def ask(port: int, path: str) -> Answer:
     return answer
 
 
+async def closed(port: int) -> None:
+    """Wait until no new connection is accepted."""
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                (await asyncio.open_connection("127.0.0.1", port))[1].close()
+            except ConnectionError:
+                return
+            await asyncio.sleep(0.02)
+
+
 @pytest.fixture
 async def upstream() -> AsyncIterator[Upstream]:
     made = Upstream()
@@ -85,6 +96,7 @@ async def test_requests_in_flight_at_sigterm_all_succeed(upstream: Upstream) -> 
     during_probe_period = await connect(port)
     during_probe_period.send(request("/api/catalog/books"))
     await eventually(lambda: len(upstream.received) == 21)
+    await closed(port)
     answer_now.set()
     answers = [await wire.answer() for wire in [*wires, during_probe_period]]
     assert [answer.status for answer in answers] == [200] * 21
