@@ -25,10 +25,12 @@ def _head() -> str:
     libraries = ", ".join(f"{name} {version(name)}" for name in (*LIBRARIES, *SERVERS))
     return f"""# Benchmarks
 
-Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}. What can be compared was measured in one run, in turn, pinned to one
-core each where the system can do that; medians of the rounds. On another machine the figures differ, the ratios less so.
+Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}. What can be compared was measured in one run, in turn,
+pinned to one core each where the system can do that; medians of the rounds. On another machine the figures differ, the
+ratios less so.
 
-- machine: {_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}
+- machine: {_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}
+- Python: {platform.python_version()}
 - versions: {libraries}
 """
 
@@ -69,35 +71,41 @@ def _proxies(rows: Sequence[Row]) -> str:
     ]
     return f"""## The gateway
 
-One core for the proxy, another for load and upstream; 32 kept-alive connections; the gateway checks a token, counts rates, keeps
-breakers and metrics; Traefik and the naive proxy only forward. Again: `python -m tests.bench.gateway`.
+One core for the proxy, another for load and upstream; 32 kept-alive connections; the gateway checks a token, counts
+rates, keeps breakers and metrics; Traefik and the naive proxy only forward. Again: `python -m tests.bench.gateway`.
 
 {_table(head, figures)}"""
 
 
 def _reads(reads: Comparison) -> str:
     rows = [
-        ("catalog, one book by ISBN from PostgreSQL", f"{reads.catalog_rps:.0f}", f"{reads.catalog_p99_ms:.1f}"),
-        ("FastAPI route answering constants", f"{reads.constant_rps:.0f}", f"{reads.constant_p99_ms:.1f}"),
+        (name, f"{seen.rps:.0f}", f"{seen.p99_ms:.1f}", f"{seen.cpu_us:.0f}")
+        for name, seen in (
+            ("catalog, one book by ISBN from PostgreSQL", reads.catalog),
+            ("FastAPI route answering constants", reads.constant),
+        )
     ]
     return f"""## Catalog's read by ISBN
 
 One core each, PostgreSQL and the load on the other one. Again: `python -m tests.bench.catalog`.
 
-{_table(("server", "requests/s", "p99, ms"), rows)}"""
+{_table(("server", "requests/s", "p99, ms", "CPU a request, µs"), rows)}"""
 
 
 def _checkout(orders: Checkout) -> str:
     rows = [(p.name, f"{p.cpu_ms_per_order:.2f}", f"{p.memory_mib:.0f}") for p in orders.processes]
     total = ("all", f"{sum(p.cpu_ms_per_order for p in orders.processes):.2f}", f"{orders.memory_mib:.0f}")
+    steady = f"p50 {orders.confirmed_p50:.2f} s, p99 {orders.confirmed_p99:.2f} s"
     return f"""## Checkout
 
-{orders.orders} orders of 1 to 5 lines with the searches, reads, double submissions, declined cards and cancellations that go with
-them, 32 customers at once; everything on this machine, the load too ({orders.generator_cpu_ms_per_order:.1f} ms of CPU an order). Customers
-register and log in within the measured CPU of identity. Memory is PSS, after the load. Again: `python -m tests.bench.checkout`.
+{orders.orders} orders of 1 to 5 lines, with the searches, reads, double submissions, declined cards and cancellations
+that go with them, 32 customers at once; everything on this machine, the load too
+({orders.generator_cpu_ms_per_order:.1f} ms of CPU an order). The CPU of identity holds the customers' registrations and
+logins. Memory is PSS, after the load. Again: `python -m tests.bench.checkout`.
 
-{orders.orders_per_second:.1f} orders/s; all final {orders.settled_seconds:.1f} s after the last answer. At a steady {RATE:.0f} orders/s: placed to
-confirmed p50 {orders.confirmed_p50:.2f} s, p99 {orders.confirmed_p99:.2f} s. The invariants held afterwards.
+{orders.orders_per_second:.1f} orders/s; all final {orders.settled_seconds:.1f} s after the last answer.
+At a steady {RATE:.0f} orders/s, placed to confirmed: {steady}.
+The invariants held afterwards.
 
 {_table(("process", "CPU an order, ms", "memory, MiB"), [*rows, total])}"""
 
