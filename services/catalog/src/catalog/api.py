@@ -112,11 +112,11 @@ def _add_reads(routes: APIRouter, catalog: Catalog) -> None:
         limit: cursors.Limit = 20,
     ) -> Response:
         """Books with all the words, the best match first; without `q` all books by title. A word may be unfinished."""
-        query = q.strip() or None
-        after = Position(*cursors.decode(q, cursor, int, str, str)) if cursor is not None else None
-        page = await catalog.search(query, after, limit)
+        query = q.strip()
+        after = Position(*cursors.decode(query, cursor, int, str, str)) if cursor is not None else None
+        page = await catalog.search(query or None, after, limit)
         end = page.end
-        following = cursors.encode(q, end.rank, end.title, end.isbn) if end else None
+        following = cursors.encode(query, end.rank, end.title, end.isbn) if end else None
         return _json({"items": [_document(book) for book in page.books], "next_cursor": following})
 
     @routes.get("/prices", response_model=Prices, responses=errors.responses())
