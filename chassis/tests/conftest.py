@@ -1,12 +1,15 @@
 """Fixtures of the chassis' tests: the sample service, its database and a bus of its own."""
 
+import contextlib
 import random
 import string
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import nats
 import pytest
+from nats.js.errors import NotFoundError
 
 # Tests are imported by file (importlib mode): the sample service has to be findable, by Alembic too.
 sys.path.append(str(Path(__file__).parent))
@@ -45,24 +48,28 @@ def namespace() -> str:
 
 
 @pytest.fixture
-def bus_settings(nats_server: NatsServer, namespace: str) -> BusSettings:
-    return BusSettings(
+async def bus_settings(nats_server: NatsServer, namespace: str) -> AsyncIterator[BusSettings]:
+    """A namespace whose streams are deleted afterwards: each reserves its share of the disk."""
+    yield BusSettings(
         nats_url=nats_server.url,
         nats_user=nats_server.user,
         nats_password=SecretStr(nats_server.password),
         namespace=namespace,
     )
+    client = await nats.connect(nats_server.url, user=nats_server.user, password=nats_server.password)
+    for stream in (namespace.upper(), f"{namespace.upper()}_DEAD"):
+        with contextlib.suppress(NotFoundError):
+            await client.jetstream().delete_stream(stream)
+    await client.close()
 
 
 @pytest.fixture
 async def bus(bus_settings: BusSettings) -> AsyncIterator[Bus]:
-    """A connected bus, whose streams are deleted afterwards."""
+    """A connected bus."""
     connection = Bus(bus_settings, "test")
     await connection.start()
-    jetstream = await connection.jetstream()
+    await connection.jetstream()
     yield connection
-    for stream in (connection.stream, connection.dead_stream):
-        await jetstream.delete_stream(stream)
     await connection.stop()
 
 

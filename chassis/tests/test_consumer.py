@@ -331,8 +331,8 @@ async def test_stopping_under_load_leaves_no_message_to_wait_for_its_redelivery(
             await publish(bus, subject, f"a{count}")
             count += 1
 
-    loads = [asyncio.create_task(load()) for _ in range(4)]
-    for _ in range(10):
+    loads = [asyncio.create_task(load()) for _ in range(2)]
+    for _ in range(4):
         async with consuming(bus, subject, handle):
             seen = len(handled)
             await until(lambda seen=seen: len(handled) > seen + 20)  # type: ignore[misc]
@@ -420,6 +420,8 @@ async def test_a_consumer_that_starts_before_nats_consumes_when_it_comes(mortal_
 async def test_without_nats_a_process_stops_at_once() -> None:
     bus = Bus(BusSettings.model_validate({"nats_url": "nats://127.0.0.1:1"}), "test")
     await bus.start()
+    bus_too_early = Bus(BusSettings.model_validate({"nats_url": "nats://127.0.0.1:1"}), "test")
+    await bus_too_early.stop()
     consumer = Consumer(bus, "reader", {"shop.sample.noted.v1": asyncio.sleep})  # type: ignore[dict-item]
     await consumer.start()
     begun = time.monotonic()

@@ -52,9 +52,11 @@ class Bus:
     async def stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
-        with contextlib.suppress(Exception):
-            await self._client.flush(timeout=1)  # acknowledgements are fire and forget: let them leave
-        await self._client.close()
+        if self._client.is_connected:
+            with contextlib.suppress(Exception):
+                await self._client.flush(timeout=1)  # acknowledgements are fire and forget: let them leave
+        with contextlib.suppress(AssertionError):  # a client that never connected
+            await self._client.close()
 
     async def jetstream(self) -> JetStreamContext:
         """JetStream, as soon as there is a connection and the streams exist."""

@@ -1,5 +1,6 @@
 """One JSON object a line on standard output: an event name and chosen fields, never a body, never a whole object."""
 
+import json
 import logging
 import sys
 from collections.abc import MutableMapping
@@ -66,4 +67,7 @@ def _add_trace(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMappi
 
 
 def _dumps(value: Any, default: Any = None, **_: Any) -> str:
-    return orjson.dumps(value, default=str).decode()
+    try:
+        return orjson.dumps(value, default=str).decode()
+    except TypeError:  # half a character, or a key that is no text: a log line must not fail what it tells of
+        return json.dumps(value, default=str, skipkeys=True)

@@ -29,6 +29,8 @@ async def replay(bus: Bus, consumer: str, listing: bool) -> int:
     jetstream = await bus.jetstream()
     namespace = bus.stream.lower()
     config = ConsumerConfig(filter_subject=f"dead.{namespace}.{consumer}.>", ack_policy=AckPolicy.NONE)
+    # Only those that are there now: a message that fails again comes back while this still runs.
+    last = (await jetstream.stream_info(bus.dead_stream)).state.last_seq
     letters = await jetstream.pull_subscribe(config.filter_subject or "", stream=bus.dead_stream, config=config)
     count = 0
     while True:
@@ -36,9 +38,11 @@ async def replay(bus: Bus, consumer: str, listing: bool) -> int:
             (letter,) = await letters.fetch(1, timeout=1)
         except (NatsTimeoutError, TimeoutError):
             return count
+        headers, sequence = letter.headers or {}, letter.metadata.sequence.stream
+        if sequence > last:
+            return count
         count += 1
-        headers = letter.headers or {}
-        subject, sequence = headers["Dead-Subject"], letter.metadata.sequence.stream
+        subject = headers["Dead-Subject"]
         sys.stdout.write(f"{_name(letter.data)}  {subject}  {headers.get('Dead-Error', '')}\n")
         if not listing:
             await bus.publish(subject, f"replay-{consumer}-{sequence}", letter.data)

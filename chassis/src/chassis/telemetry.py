@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 _PROPAGATOR = TraceContextTextMapPropagator()
+# Of the latest `Telemetry`; the global provider can be set once a process, and a test runs many applications in one.
 _tracer = trace.get_tracer("chassis")
 
 
@@ -54,6 +55,8 @@ class Telemetry:
         if exporting:
             self._provider.add_span_processor(self._processor or _otlp(settings.otlp_endpoint or ""))
         trace.set_tracer_provider(self._provider)
+        global _tracer
+        _tracer = self._provider.get_tracer("chassis")
 
     async def stop(self) -> None:
         if self._provider is not None:
