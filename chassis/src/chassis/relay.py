@@ -28,6 +28,7 @@ PUBLISHED = Counter("outbox_published_total", "Messages published")
 
 BATCH = 200
 POLL_BUSY, POLL_IDLE = 0.2, 1.0
+GATHER = 0.005  # after a commit: under load the messages of many transactions then share two statements
 CLEAN_EVERY = 300.0
 
 
@@ -111,6 +112,7 @@ class Relay:
                 busy = await self.publish_batch(connection)
                 await self._clean(connection)
                 await _pause(POLL_BUSY if busy else POLL_IDLE, self._wake)
+                await asyncio.sleep(GATHER)
             await self.publish_batch(connection)
         finally:
             # The lock belongs to the session, and the session goes back to the pool: without this it would stay held.
@@ -122,21 +124,24 @@ class Relay:
         rows = (await connection.execute(self._select)).all()
         PENDING.set(len(rows))
         AGE.set(float(rows[0].age) if rows else 0)
-        for wave in waves(rows):
-            await self._publish(connection, wave)
+        published: list[int] = []
+        try:
+            for wave in waves(rows):
+                await self._publish(wave, published)
+        finally:
+            if published:
+                await connection.execute(self._mark, {"ids": published})
+                PUBLISHED.inc(len(published))
         if len(rows) == BATCH:
             self.wake()
         return bool(rows)
 
-    async def _publish(self, connection: AsyncConnection, wave: Sequence[sa.Row[Any]]) -> None:
+    async def _publish(self, wave: Sequence[sa.Row[Any]], published: list[int]) -> None:
         sent = await asyncio.gather(
             *(self._publisher.publish(row.type, str(row.message_id), row.payload) for row in wave),
             return_exceptions=True,
         )
-        done = [row.id for row, outcome in zip(wave, sent, strict=True) if outcome is None]
-        if done:
-            await connection.execute(self._mark, {"ids": done})
-            PUBLISHED.inc(len(done))
+        published += [row.id for row, outcome in zip(wave, sent, strict=True) if outcome is None]
         failed = next((outcome for outcome in sent if outcome is not None), None)
         if failed is not None:
             raise failed
