@@ -14,10 +14,11 @@ def test_the_whole_catalogue_is_read_page_by_page_without_a_book_twice(shop: Sho
         params = {"limit": "50"} | ({"cursor": cursor} if cursor else {})
         page = client.get("/api/catalog/books", params=params).json()
         isbns += [book["isbn"] for book in page["items"]]
+        assert len(isbns) == len(set(isbns))
         cursor = page["next_cursor"]
         if cursor is None:
             break
-    assert len(isbns) == len(set(isbns)) >= 200
+    assert len(isbns) >= 200
 
 
 def test_a_book_that_has_not_changed_is_not_sent_again(shop: Shop, isbns: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -69,14 +70,8 @@ class Shopper:
 
     async def orders(self) -> list[PlacedOrder]:
         """All orders of the customer, newest first."""
-        found: list[PlacedOrder] = []
-        query = {"limit": str(PAGE)}
-        while True:
-            page = (await self._call("list all", "GET", "/api/orders", 200, query=query)).body
-            found += map(PlacedOrder.of, page["items"])
-            if page["next_cursor"] is None:
-                return found
-            query["cursor"] = page["next_cursor"]
+        found = await _all_pages(lambda query: self._call("list all", "GET", "/api/orders", 200, query=query), self.api)
+        return [PlacedOrder.of(order) for order in found]
 
     async def _search(self, text: str) -> None:
         found = await self._call("search", "GET", "/api/catalog/books", 200, query={"q": text})
@@ -149,12 +144,24 @@ class Shopper:
 
 
 async def browse(api: Api) -> list[Title]:
-    """The whole catalogue, page by page."""
-    found: list[Title] = []
-    query = {"limit": str(PAGE)}
+    """The whole catalogue."""
+    books = await _all_pages(
+        lambda query: api.call(Request("browse", "GET", "/api/catalog/books", query=query), 200), api
+    )
+    return [Title(book["isbn"], book["title"], book["author"]) for book in books]
+
+
+async def _all_pages(read: Callable[[dict[str, str]], Awaitable[Answer]], api: Api) -> list[Any]:
+    """The items of all pages; raises `Unexpected` for a list that leads back to where it was."""
+    items: list[Any] = []
+    query, seen = {"limit": str(PAGE)}, set[str]()
     while True:
-        page = (await api.call(Request("browse", "GET", "/api/catalog/books", query=query), 200)).body
-        found += [Title(book["isbn"], book["title"], book["author"]) for book in page["items"]]
+        page = (await read(query)).body
+        items += page["items"]
         if page["next_cursor"] is None:
-            return found
+            return items
         query["cursor"] = page["next_cursor"]
+        if query["cursor"] in seen:
+            api.tally.unexpected("a list runs in circles", query["cursor"])
+            raise Unexpected("a list runs in circles")
+        seen.add(query["cursor"])

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tests.traffic.api import Api, Request, Unexpected
+from tests.traffic.shopper import browse
 from tests.traffic.tally import Tally
 
 PLACE = Request("place", "POST", "/api/orders", body={"lines": []}, headers={"Idempotency-Key": "k-1"})
@@ -94,3 +95,13 @@ async def test_an_answer_that_was_not_promised_is_reported_and_not_asked_for_aga
 async def test_problems_are_counted_by_their_type() -> None:
     _, tally, _ = await _ask([_answer(503, '{"type": "urn:banyan:problem:upstream-unavailable"}'), _answer(202)], 202)
     assert tally.problems == {"urn:banyan:problem:upstream-unavailable": 1}
+
+
+async def test_a_catalogue_whose_pages_run_in_circles_is_not_read_for_ever() -> None:
+    page = _answer(200, '{"items": [], "next_cursor": "again"}')
+    tally = Tally()
+    async with _shop([page] * 50) as (url, requests), Api(url, tally) as api:
+        with pytest.raises(Unexpected):
+            await browse(api)
+    assert tally.wrong_counts == {"a list runs in circles": 1}
+    assert len(requests) == 2
