@@ -8,7 +8,7 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chassis import errors, faults, health, migrate
+from chassis import asyncapi, errors, faults, health, migrate
 from chassis.errors import Problem
 from chassis.lifecycle import Lifecycle
 from chassis.middleware import BodyLimit, Bugs, Deadline, RequestTelemetry
@@ -43,10 +43,11 @@ def create_app(
     routers: Sequence[APIRouter],
     problems: Mapping[type[Exception], Problem],
     ready: Sequence[health.Check] = (),
+    messages: Mapping[str, Any] | None = None,
 ) -> FastAPI:
     """The application with probes, metrics, problem documents and, where switched on, faults.
 
-    `ready` are checks of `/readyz` beside the own database.
+    `ready` are checks of `/readyz` beside the own database; `messages` is the AsyncAPI document, served as it is.
     """
     injected = faults.Faults()
     middleware = [
@@ -73,6 +74,8 @@ def create_app(
     for router in (*routers, probes, *switches):
         # Not `include_router`: FastAPI would match the address once more at that level, on every request.
         app.router.routes.extend(router.routes)
+    if messages is not None:
+        app.add_api_route(asyncapi.PATH, lambda: messages, include_in_schema=False)
     return app
 
 

@@ -1,0 +1,62 @@
+"""The services as they lie in their folders, for tests that hold for each of them."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CHASSIS = ROOT / "chassis" / "src" / "chassis"
+
+
+@dataclass(frozen=True)
+class Service:
+    """One folder under `services/`."""
+
+    name: str
+
+    @property
+    def folder(self) -> Path:
+        return ROOT / "services" / self.name
+
+    @property
+    def package(self) -> Path:
+        return self.folder / "src" / self.name
+
+    def modules(self) -> list[Path]:
+        return sorted(self.package.rglob("*.py"))
+
+    def has(self, module: str) -> bool:
+        """Whether there is a module, or a package, of this name."""
+        return (self.package / f"{module}.py").exists() or (self.package / module).is_dir()
+
+    def sources(self, module: str) -> list[Path]:
+        """The files of a module or of the package that it became."""
+        single = self.package / f"{module}.py"
+        return [single] if single.exists() else sorted((self.package / module).rglob("*.py"))
+
+
+SERVICES = [Service(file.parent.name) for file in sorted(ROOT.glob("services/*/pyproject.toml"))]
+
+
+def imports(file: Path) -> set[str]:
+    """Every module that a file imports, by its full name."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def reads_of_environment(file: Path) -> Iterator[int]:
+    """Line numbers where a file reads or changes the environment."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        attribute = isinstance(node, ast.Attribute) and node.attr in _ENVIRONMENT
+        imported = isinstance(node, ast.ImportFrom) and any(alias.name in _ENVIRONMENT for alias in node.names)
+        if attribute or imported:
+            yield node.lineno
+
+
+_ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv"}
