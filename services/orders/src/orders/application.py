@@ -1,5 +1,6 @@
 """The use cases of orders: place, read, cancel, and the moves of the checkout saga. Each loads, decides, commits."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
@@ -64,6 +65,9 @@ def utc_now() -> datetime:
 
 
 OVERDUE_AT_ONCE = 50
+# A bulkhead: an order costs one transaction to place and three to finish. Were new orders to take every connection that
+# comes free, the accepted ones would pile up behind them.
+PLACING_AT_ONCE = 3
 
 
 class Orders:
@@ -82,6 +86,7 @@ class Orders:
         self._new_id = new_id
         self._clock = clock
         self._checkout = checkout or Checkout()
+        self._placing = asyncio.Semaphore(PLACING_AT_ONCE)
 
     async def place(
         self,
@@ -98,7 +103,7 @@ class Orders:
         order = Order(self._new_id(), customer_id, card_token, lines, total, source, placed_at=now, updated_at=now)
         move = self._checkout.begin(order.id, now)
         told = answer(order)
-        async with self._storage.begin() as work:
+        async with self._placing, self._storage.begin() as work:
             await work.add(order, move.saga)
             await work.record(order.id, ["placed"], now)
             await work.send(order, [OrderPlaced(order), *_commands(move)])
