@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from opentelemetry.sdk.trace import SpanProcessor
 from pydantic import BaseModel, ConfigDict, Field
 
-from chassis import service
+from chassis import asyncapi, service
 from chassis.bus import Bus
 from chassis.consumer import Consumer
 from chassis.errors import Problem
@@ -127,7 +127,8 @@ def create_app(
     consumer = Consumer(bus, settings.service_name, {subject: notes.hear})
     relay = Relay(database, outbox, bus)
     lifecycle = Lifecycle([Telemetry(settings, processor), database, bus, consumer, relay, *parts], [consumer])
-    app = service.create_app(settings, lifecycle, database, [router(notes)], PROBLEMS)
+    messages = asyncapi.document(settings, [subject], {})
+    app = service.create_app(settings, lifecycle, database, [router(notes)], PROBLEMS, messages=messages)
     return app, lifecycle, notes
 
 
