@@ -6,10 +6,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
+from chassis.idempotency import Answer, Claim
 from orders.application import PLACING_AT_ONCE, Orders
 from orders.domain import Order, PriceSource, Wish
-
-from chassis.idempotency import Answer, Claim
 
 WISHES = [Wish("9781999900007", 1)]
 

@@ -143,4 +143,4 @@ async def test_while_catalog_is_down_the_newest_price_heard_is_used_and_said_so(
 
 
 async def _accepted(shop: Any) -> bool:
-    return (await shop.place(CUSTOMER)).status_code == 202
+    return bool((await shop.place(CUSTOMER)).status_code == 202)
