@@ -46,7 +46,7 @@ def test_nobody_gives_examples_of_what_it_does_not_send() -> None:
         assert set(speaker.examples) == set(speaker.produces), speaker.name
 
 
-@pytest.mark.parametrize(("subject", "example"), each_example())
+@pytest.mark.parametrize(("subject", "example"), list(each_example()))
 def test_an_example_is_a_cloudevent(subject: str, example: dict[str, Any]) -> None:
     assert example["specversion"] == "1.0"
     assert UUID(example["id"]).version == 7
@@ -60,7 +60,7 @@ def test_an_example_is_a_cloudevent(subject: str, example: dict[str, Any]) -> No
     assert TRACEPARENT.fullmatch(example.get("traceparent", f"00-{'a' * 32}-{'b' * 16}-01"))
 
 
-@pytest.mark.parametrize(("subject", "example"), each_example())
+@pytest.mark.parametrize(("subject", "example"), list(each_example()))
 def test_an_example_is_what_the_chassis_writes_and_reads(subject: str, example: dict[str, Any]) -> None:
     message = Message.decode(orjson.dumps(example))
     written = orjson.loads(message.encode())
