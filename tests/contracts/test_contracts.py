@@ -46,6 +46,11 @@ def test_nobody_gives_examples_of_what_it_does_not_send() -> None:
         assert set(speaker.examples) == set(speaker.produces), speaker.name
 
 
+def test_messages_are_in_the_same_order_in_every_process() -> None:
+    for speaker in SPEAKERS:
+        assert list(speaker.examples) == sorted(speaker.examples), speaker.name
+
+
 @pytest.mark.parametrize(("subject", "example"), list(each_example()))
 def test_an_example_is_a_cloudevent(subject: str, example: dict[str, Any]) -> None:
     assert example["specversion"] == "1.0"

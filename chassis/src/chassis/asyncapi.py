@@ -48,7 +48,8 @@ def contracts(package: str) -> dict[str, list[Any]]:
         return {}
     files = sorted((Path(spec.origin).parents[2] / "contracts").glob("*.json"))
     examples = [example for file in files for example in json.loads(file.read_bytes())["examples"]]
-    return {subject: [e for e in examples if e["type"] == subject] for subject in {e["type"] for e in examples}}
+    subjects = dict.fromkeys(e["type"] for e in examples)  # no set: the document keeps the order of the files
+    return {subject: [e for e in examples if e["type"] == subject] for subject in subjects}
 
 
 def _channel(subject: str) -> dict[str, Any]:
