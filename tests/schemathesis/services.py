@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ import httpx
 
 from chassis.migrate import upgrade
 from conftest import PostgresServer
-from deploy.local import nats_config, ports_check, secrets_store, servers
-from deploy.local.place import ROOT, Place
+from deploy.local import nats_config, secrets_store, servers
+from deploy.local.place import OFFSETS, ROOT, Place, Ports
 from deploy.local.programs import BY_NAME, DATABASES, OPERATOR_EMAIL
 
 START_SECONDS = 60.0
@@ -28,6 +28,20 @@ START_SECONDS = 60.0
 def with_openapi() -> list[str]:
     """Services that describe an interface of their own; the gateway's is merged from theirs."""
     return sorted(path.parents[2].name for path in ROOT.glob("services/*/src/*/api.py"))
+
+
+def _free_ports() -> dict[str, int]:
+    return {name: servers.free_port() for name in ("gateway", *OFFSETS)}
+
+
+@dataclass(frozen=True)
+class OwnPorts(Ports):
+    """Each chosen by the system: two test processes that look for a free block at the same time find the same one."""
+
+    chosen: Mapping[str, int] = field(default_factory=_free_ports)
+
+    def of(self, name: str) -> int:
+        return self.chosen[name]
 
 
 @dataclass(frozen=True)
@@ -41,7 +55,7 @@ class Running:
 @contextmanager
 def running(folder: Path, postgres: PostgresServer) -> Iterator[Running]:
     """All services, migrated, started and ready, with one customer and one operator."""
-    place = Place(folder, ports_check.free_ports())
+    place = Place(folder, OwnPorts())
     place.logs.mkdir(parents=True)
     secrets_store.generate(place)
     databases = asyncio.run(_databases(postgres))
