@@ -11,6 +11,7 @@ import sys
 import time
 from typing import Any
 
+import asyncpg
 import sqlalchemy as sa
 from alembic import command, context
 from alembic.config import Config
@@ -82,7 +83,7 @@ def main() -> None:
     settings = load(Settings)
     deadline = time.monotonic() + 60
     while True:
-        with contextlib.suppress(OSError, ConnectionError):
+        with contextlib.suppress(OSError, asyncpg.CannotConnectNowError):
             asyncio.run(upgrade(service, settings.database_url, settings.database_password.get_secret_value()))
             break
         if time.monotonic() > deadline:

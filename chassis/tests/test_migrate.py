@@ -1,0 +1,67 @@
+"""Migrations: runs queue up, wait for their server, and bring the database to the code's revision."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from chassis import migrate
+from chassis.settings import DatabaseSettings
+from chassis.storage import Database
+from conftest import MakeDatabase, ServiceDatabase
+
+HERE = Path(__file__).parent
+
+
+async def revision(of: ServiceDatabase) -> str | None:
+    database = Database(DatabaseSettings(database_url=of.url, database_password=SecretStr(of.password)))
+    try:
+        return await database.revision()
+    finally:
+        await database.stop()
+
+
+async def test_an_empty_database_has_no_revision_and_a_migrated_one_the_codes(make_database: MakeDatabase) -> None:
+    empty = await make_database("sample", migrated=False)
+    assert await revision(empty) is None
+    await migrate.upgrade("sample", empty.url, empty.password)
+    assert await revision(empty) == migrate.head("sample")
+
+
+def test_a_service_without_migrations_is_an_error() -> None:
+    with pytest.raises(Exception, match="chassis"):
+        migrate.head("chassis")
+
+
+async def run(url: str, password: str) -> tuple[int | None, str]:
+    environment = {"PATH": os.defpath, "PYTHONPATH": str(HERE), "DATABASE_URL": url, "DATABASE_PASSWORD": password}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "chassis.migrate", "sample"),
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), 30)
+    return process.returncode, output.decode()
+
+
+async def test_the_command_migrates(make_database: MakeDatabase) -> None:
+    empty = await make_database("sample", migrated=False)
+    code, output = await run(empty.url, empty.password)
+    assert (code, output.splitlines()[-1]) == (0, "sample stands at revision 0001")
+
+
+async def test_replicas_that_migrate_at_once_do_it_once(make_database: MakeDatabase) -> None:
+    empty = await make_database("sample", migrated=False)
+    outcomes = await asyncio.gather(*(run(empty.url, empty.password) for _ in range(3)))
+    assert [code for code, _ in outcomes] == [0, 0, 0], outcomes
+
+
+async def test_the_command_refuses_a_wrong_password_without_repeating_it(make_database: MakeDatabase) -> None:
+    empty = await make_database("sample", migrated=False)
+    code, output = await run(empty.url, "opensesame")
+    assert code == 1
+    assert "opensesame" not in output
