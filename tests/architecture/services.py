@@ -1,7 +1,6 @@
 """The services as they lie in their folders, for tests that hold for each of them."""
 
 import ast
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,13 +49,14 @@ def imports(file: Path) -> set[str]:
     return found
 
 
-def reads_of_environment(file: Path) -> Iterator[int]:
-    """Line numbers where a file reads or changes the environment."""
+def reads_environment(file: Path) -> bool:
+    """Whether a file reads or changes the environment."""
     for node in ast.walk(ast.parse(file.read_text())):
-        attribute = isinstance(node, ast.Attribute) and node.attr in _ENVIRONMENT
-        imported = isinstance(node, ast.ImportFrom) and any(alias.name in _ENVIRONMENT for alias in node.names)
-        if attribute or imported:
-            yield node.lineno
+        if isinstance(node, ast.Attribute) and node.attr in _ENVIRONMENT:
+            return True
+        if isinstance(node, ast.ImportFrom) and any(alias.name in _ENVIRONMENT for alias in node.names):
+            return True
+    return False
 
 
 _ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.services import CHASSIS, SERVICES, imports, reads_of_environment
+from tests.architecture.services import CHASSIS, SERVICES, imports, reads_environment
 
 MODULES = sorted(CHASSIS.rglob("*.py"))
 # "Order" alone is missing: order of messages, order of closing.
@@ -30,7 +30,7 @@ def test_no_business_word_stands_in_the_chassis(module: Path) -> None:
 
 
 def test_the_environment_is_read_in_the_settings_only() -> None:
-    offenders = {module.name for module in MODULES if list(reads_of_environment(module))}
+    offenders = {module.name for module in MODULES if reads_environment(module)}
     assert offenders == {"settings.py"}
 
 
@@ -48,4 +48,4 @@ def test_a_module_fits_a_few_screens_and_says_what_it_is_for(module: Path) -> No
 def test_the_check_of_the_environment_finds_its_reads(source: str, tmp_path: Path) -> None:
     file = tmp_path / "module.py"
     file.write_text(source)
-    assert list(reads_of_environment(file))
+    assert reads_environment(file)

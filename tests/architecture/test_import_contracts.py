@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.architecture.services import ROOT, SERVICES
 
-LINT = Path(sysconfig.get_path("scripts")) / "lint-imports"
+LINT = str(Path(sysconfig.get_path("scripts")) / "lint-imports")
 
 
 def contracts() -> configparser.ConfigParser:
@@ -47,6 +47,6 @@ def test_a_broken_contract_fails(tmp_path: Path) -> None:
     config = tmp_path / "contracts"
     with config.open("w") as file:
         parser.write(file)
-    command = [LINT, "--config", config, "--contract", "broken", "--no-cache"]
+    command = [LINT, "--config", str(config), "--contract", "broken", "--no-cache"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.services import SERVICES, Service, imports, reads_of_environment
+from tests.architecture.services import SERVICES, Service, imports, reads_environment
 
 # The gateway is a proxy: it owns nothing, so it has no domain, no use cases and no database.
 OWNERS = [service for service in SERVICES if service.name != "gateway"]
@@ -80,9 +80,7 @@ def test_a_readme_names_every_setting_of_its_own(service: Service) -> None:
 @each
 def test_the_environment_is_read_in_the_settings_only(service: Service) -> None:
     offenders = [
-        f"{file.relative_to(service.folder)}:{line}"
-        for file in service.modules()
-        for line in reads_of_environment(file)
+        f"{file.relative_to(service.folder)}:{line}" for file in service.modules() for line in reads_environment(file)
     ]
     assert [place for place in offenders if not place.endswith("settings.py")] == []
 
