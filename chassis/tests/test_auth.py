@@ -74,7 +74,7 @@ def verifier(issuer: Issuer, clock: Clock) -> TokenVerifier:
 
 async def test_a_good_token_names_its_caller(verifier: TokenVerifier, issuer: Issuer) -> None:
     caller = await verifier.verify(issuer.token())
-    assert (str(caller.id), caller.roles, caller.expires_at) == (SUBJECT, {"customer"}, NOW + 600)
+    assert (str(caller.id), caller.roles, caller.expires_at) == (SUBJECT, frozenset({"customer"}), NOW + 600)
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def app(issuer: Issuer) -> FastAPI:
 
 
 async def test_routes_answer_401_and_403_as_problems(app: FastAPI, issuer: Issuer) -> None:
-    soon = {"exp": int(time.time()) + 60}
+    soon: dict[str, Any] = {"exp": int(time.time()) + 60}
     customer, chief = issuer.token(**soon), issuer.token(**soon, roles=["operator"])
     expected = [
         ("/me", None, 401),

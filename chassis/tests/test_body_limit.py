@@ -50,7 +50,7 @@ async def test_a_chunked_body_is_refused_when_it_has_grown_past_the_limit(client
 
 @pytest.mark.parametrize("declared", ["", "+1", "9" * 5000, "²"])
 async def test_a_length_that_is_no_number_is_no_bug(client: httpx.AsyncClient, declared: str) -> None:
-    headers = {"Content-Length": declared.encode("latin-1")}
+    headers = {b"Content-Length": declared.encode("latin-1")}
     answer = await client.post("/notes", content=b"{}", headers=headers)
     assert answer.status_code in (413, 422)
 

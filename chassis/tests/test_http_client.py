@@ -112,7 +112,7 @@ async def test_what_is_safe_to_repeat_is_repeated() -> None:
         for options in ({"method": "GET"}, {"method": "POST", "idempotent": True}):
             upstream.requests.clear()
             with pytest.raises(UpstreamFailed):
-                await client.request(path="/", **options)  # type: ignore[arg-type]
+                await client.request(path="/", **options)
             assert len(upstream.requests) == QUICK.attempts
 
 

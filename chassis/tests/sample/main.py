@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import sqlalchemy as sa
 from fastapi import APIRouter, FastAPI
@@ -36,7 +36,7 @@ class NoteAbsent(Exception):
     """There is no such note."""
 
 
-PROBLEMS = {NoteAbsent: Problem(404, "not-found", "There is no such note")}
+PROBLEMS: Mapping[type[Exception], Problem] = {NoteAbsent: Problem(404, "not-found", "There is no such note")}
 
 
 class NewNote(BaseModel):
