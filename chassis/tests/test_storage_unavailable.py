@@ -51,3 +51,17 @@ async def test_a_server_that_refuses_for_another_reason_is_no_outage() -> None:
     async with _refusing("3D000") as database:
         with pytest.raises(sa.exc.DBAPIError):
             await database.ping()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["SELECT pg_sleep(2)", "SELECT 1 FROM not_migrated_yet"],
+    ids=["a statement that takes too long", "a table that is not there yet"],
+)
+async def test_work_that_may_succeed_later_is_not_the_fault_of_whoever_asked(
+    database: Database, statement: str
+) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        async with database.transaction() as connection:
+            await connection.execute(sa.text("SET LOCAL statement_timeout = 50"))
+            await connection.execute(sa.text(statement))

@@ -119,7 +119,7 @@ class Consumer:
             ack_policy=AckPolicy.EXPLICIT,
             ack_wait=ACK_WAIT,
             max_deliver=-1,  # counted here, where the error is known
-            max_ack_pending=1000,
+            max_ack_pending=10_000,  # messages put off count too: an outage must not hold up the others
         )
 
     async def _fetch(self, jetstream: JetStreamContext, subscription: JetStreamContext.PullSubscription) -> None:

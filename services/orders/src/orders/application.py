@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import Protocol
 from uuid import UUID
 
+import structlog
+
 from chassis.idempotency import Answer, Claim
 from orders.domain import (
     CatalogUnavailable,
@@ -26,6 +28,8 @@ from orders.domain import (
     price_lines,
 )
 from orders.saga import Checkout, Command, Move, Outcome, Reply, Saga
+
+log = structlog.get_logger(__name__)
 
 
 class Catalog(Protocol):
@@ -151,7 +155,9 @@ class Orders:
             order, saga = loaded
             move = self._checkout.answered(saga, reply, reason, self._clock())
             if move is not None:
-                await self._apply(work, order, move, [reply.value])
+                order = await self._apply(work, order, move, [reply.value])
+        if move is not None:
+            _log_end(order)
 
     async def resume_overdue(self) -> int:
         """Move the sagas whose answer is missing; returns how many there were."""
@@ -187,6 +193,11 @@ class Orders:
         await work.record(order.id, happened, now)
         await work.send(order, [*_commands(move), *events])
         return order
+
+
+def _log_end(order: Order) -> None:
+    if order.state in (OrderState.CONFIRMED, OrderState.CANCELLED):
+        log.info(f"order.{order.state}", order_id=str(order.id), reason=order.reason)
 
 
 def _commands(move: Move) -> list[Command]:
