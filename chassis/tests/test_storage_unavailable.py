@@ -61,7 +61,10 @@ async def test_a_server_that_refuses_for_another_reason_is_no_outage() -> None:
 async def test_work_that_may_succeed_later_is_not_the_fault_of_whoever_asked(
     database: Database, statement: str
 ) -> None:
-    with pytest.raises(DatabaseUnavailable):
+    async def work() -> None:
         async with database.transaction() as connection:
             await connection.execute(sa.text("SET LOCAL statement_timeout = 50"))
             await connection.execute(sa.text(statement))
+
+    with pytest.raises(DatabaseUnavailable):
+        await work()
