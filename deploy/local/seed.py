@@ -58,9 +58,12 @@ async def seed(shop: Shop, books: Sequence[Book], progress: Callable[[int, int],
         done += 1
         progress(done, len(missing))
 
-    async with asyncio.TaskGroup() as tasks:
-        for book in missing:
-            tasks.create_task(add(book))
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for book in missing:
+                tasks.create_task(add(book))
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from group  # the first says enough: the others failed for the same reason
     return len(missing)
 
 

@@ -16,9 +16,9 @@ ATTEMPTS = 8
 class Shop:
     """One client of the gateway. Use as `async with Shop(url) as shop`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
         # Not httpx's own pool, which is slow when many requests share it.
-        self._http = httpx.AsyncClient(base_url=url, transport=AiohttpTransport(), timeout=15)
+        self._http = httpx.AsyncClient(base_url=url, transport=transport or AiohttpTransport(), timeout=15)
 
     async def __aenter__(self) -> "Shop":
         return self
@@ -43,13 +43,20 @@ class Shop:
     ) -> Any:
         """The body of a good answer. A busy shop is asked again; a problem outside `accept` is a RunError."""
         for attempt in range(ATTEMPTS):
-            answer = await self._http.request(method, path, json=json, params=params, headers=headers)
+            answer = await self._try(self._http.build_request(method, path, json=json, params=params, headers=headers))
             if answer.status_code not in BUSY or attempt == ATTEMPTS - 1:
                 break
             await asyncio.sleep(_pause(answer, attempt))
         if answer.is_error and answer.status_code not in accept:
             raise RunError(f"{method} {path} was answered {answer.status_code}: {answer.text[:400]}")
         return answer.json() if answer.content else None
+
+    async def _try(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return await self._http.send(request)
+        except httpx.TransportError as error:
+            # A gateway that is being restarted: as good as one that says so.
+            return httpx.Response(503, text=f"no answer ({error!r})")
 
 
 def _pause(answer: httpx.Response, attempt: int) -> float:
