@@ -174,7 +174,7 @@ def say_addresses(place: Place, screen: Screen) -> None:
     url = place.ports.url("gateway")
     for line in (
         f"  the shop            {url}/api/catalog/books",
-        f"  its API, to try     {url}/docs",
+        f"  its API, to read    {url}/docs",
         f"  NATS's own page     {place.ports.url('nats monitor')}",
         f"  operator's login    in {place.operator_file}",
         f"  logs                {place.logs}",
