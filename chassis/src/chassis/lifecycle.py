@@ -118,7 +118,7 @@ class _Server(uvicorn.Server):
 
 
 def serve(create_app: Callable[[], tuple[Any, Lifecycle]], settings: ServiceSettings) -> None:
-    """Run the application until SIGTERM or SIGINT, then drain and return: the process exits 0, or 3 if it never ran."""
+    """Run the application until SIGTERM or SIGINT, then drain and return: the process exits 0."""
     logs.configure(settings)
     app, lifecycle = create_app()
     config = uvicorn.Config(
@@ -143,5 +143,3 @@ def serve(create_app: Callable[[], tuple[Any, Lifecycle]], settings: ServiceSett
     gc.collect()
     gc.freeze()
     server.run()
-    if not server.started:
-        raise SystemExit(3)
