@@ -28,9 +28,9 @@ def decode(scope: str, cursor: str, *kinds: type) -> tuple[Any, ...]:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         mark, *place = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (ValueError, TypeError) as error:
-        raise _foreign() from error
+        raise foreign() from error
     if mark != _mark(scope) or [type(value) for value in place] != list(kinds) or not all(map(_storable, place)):
-        raise _foreign()
+        raise foreign()
     return tuple(place)
 
 
@@ -43,5 +43,6 @@ def _storable(value: str | int) -> bool:
     return "\0" not in value if isinstance(value, str) else -(2**63) <= value < 2**63
 
 
-def _foreign() -> ProblemError:
+def foreign() -> ProblemError:
+    """The 422 for a cursor that this list has not given out."""
     return ProblemError(UNPROCESSABLE, "The cursor does not belong to this list; begin again without one")

@@ -6,8 +6,18 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from catalog.application import Catalog, Page, Position
-from catalog.domain import Book, BookChanged, BookExists, BookUnknown, Description, Money, VersionMismatch
+from catalog.application import Catalog
+from catalog.domain import (
+    Book,
+    BookChanged,
+    BookExists,
+    BookUnknown,
+    Description,
+    Money,
+    Page,
+    Position,
+    VersionMismatch,
+)
 
 ISBN = "9799001000010"
 EMMA = Description("Emma", "Jane Austen", 1815)

@@ -7,8 +7,8 @@ import orjson
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from catalog.application import Catalog, Position
-from catalog.domain import Book, BookExists, BookUnknown, Description, Money, VersionMismatch, is_isbn13
+from catalog.application import Catalog
+from catalog.domain import Book, BookExists, BookUnknown, Description, Money, Position, VersionMismatch, is_isbn13
 from chassis import conditional, cursors, errors
 from chassis.auth import Authenticate
 from chassis.conditional import PRECONDITION_FAILED, IfMatch, IfNoneMatch

@@ -2,27 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Protocol
 
-from catalog.domain import Book, BookChanged, BookUnknown, Description, Money
-
-
-@dataclass(frozen=True)
-class Position:
-    """A place in a list of books: first by relevance (the lower the better), then by title, then by ISBN."""
-
-    rank: int
-    title: str
-    isbn: str
-
-
-@dataclass(frozen=True)
-class Page:
-    """Some books of a list; `end` is the place of the last one when there are more."""
-
-    books: Sequence[Book]
-    end: Position | None
+from catalog.domain import Book, BookChanged, BookUnknown, Description, Money, Page, Position
 
 
 class UnitOfWork(Protocol):

@@ -1,5 +1,6 @@
 """Books and what they cost. Each change of a book makes its next version; nothing here knows where it is stored."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 
@@ -76,3 +77,20 @@ def is_isbn13(text: str) -> bool:
         return False
     digits = [int(digit) for digit in text]
     return (sum(digits[::2]) + 3 * sum(digits[1::2])) % 10 == 0
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place in a list of books: first by relevance (the lower the better), then by title, then by ISBN."""
+
+    rank: int
+    title: str
+    isbn: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some books of a list; `end` is the place of the last one when there are more."""
+
+    books: Sequence[Book]
+    end: Position | None

@@ -5,7 +5,7 @@ from fastapi import FastAPI
 from catalog import api, messaging, storage
 from catalog.application import Catalog
 from catalog.settings import Settings
-from chassis import auth, service
+from chassis import asyncapi, auth, service
 from chassis.bus import Bus
 from chassis.lifecycle import Lifecycle, serve
 from chassis.relay import Publisher, Relay
@@ -30,7 +30,9 @@ def create_app(
     catalog = Catalog(storage.SqlStorage(database, messaging.to_message))
     lifecycle = Lifecycle([Telemetry(settings), database, bus, relay])
     routes = api.router(catalog, auth.operator(verifier))
-    return service.create_app(settings, lifecycle, database, [routes], api.PROBLEMS), lifecycle
+    messages = asyncapi.document(settings, messaging.PRODUCES, messaging.CONSUMES)
+    app = service.create_app(settings, lifecycle, database, [routes], api.PROBLEMS, messages=messages)
+    return app, lifecycle
 
 
 def main() -> None:

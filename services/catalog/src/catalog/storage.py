@@ -10,8 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import REGCONFIG, TSVECTOR, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from catalog.application import Page, Position
-from catalog.domain import Book, BookChanged, BookExists, Description, Money, VersionMismatch
+from catalog.domain import Book, BookChanged, BookExists, Description, Money, Page, Position, VersionMismatch
 from chassis.batching import Batched
 from chassis.messages import Message
 from chassis.outbox import Outbox, outbox_table

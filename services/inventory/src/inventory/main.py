@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from fastapi import FastAPI
 
-from chassis import service
+from chassis import asyncapi, service
 from chassis.auth import TokenVerifier, keys_from
 from chassis.bus import Bus
 from chassis.consumer import Consumer
@@ -51,7 +51,9 @@ def create_app(
         consuming=[consumer],
     )
     routes = api.router(inventory, keys, verifier)
-    return service.create_app(settings, lifecycle, database, [routes], api.PROBLEMS), lifecycle
+    messages = asyncapi.document(settings, messaging.PRODUCES, messaging.CONSUMES)
+    app = service.create_app(settings, lifecycle, database, [routes], api.PROBLEMS, messages=messages)
+    return app, lifecycle
 
 
 def main() -> None:

@@ -1,17 +1,17 @@
 """The HTTP interface of orders."""
 
-import base64
-import binascii
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from chassis import cursors
 from chassis.auth import Authenticate, Caller
+from chassis.cursors import Cursor, Limit
 from chassis.errors import NOT_FOUND, UNAVAILABLE, Problem, responses
 from chassis.idempotency import PROBLEMS as IDEMPOTENCY_PROBLEMS
 from chassis.idempotency import Answer, IdempotencyKey, IdempotencyKeys
@@ -30,17 +30,12 @@ from orders.domain import (
 PREFIX = "/api/orders"
 
 
-class CursorInvalid(Exception):
-    """The cursor is not one that this list has given out."""
-
-
 PROBLEMS: Mapping[type[Exception], Problem] = {
     **IDEMPOTENCY_PROBLEMS,
     OrderNotFound: NOT_FOUND,
     UnknownBook: Problem(422, "unknown-book", "A book is not in the catalogue"),
     PricesUnknown: UNAVAILABLE,
     TooLateToCancel: Problem(409, "too-late-to-cancel", "The order can no longer be cancelled"),
-    CursorInvalid: Problem(422, "cursor-invalid", "The cursor does not belong to this list"),
 }
 
 
@@ -141,14 +136,15 @@ def router(orders: Orders, keys: IdempotencyKeys, authenticate: Authenticate) ->
     async def read_list(
         caller: Known,
         state: OrderState | None = None,
-        cursor: Annotated[str | None, Query(max_length=100)] = None,
-        limit: Annotated[int, Query(ge=1, le=100)] = 20,
+        cursor: Cursor = None,
+        limit: Limit = 20,
     ) -> OrderList:
         """The caller's own orders, newest first."""
-        before = None if cursor is None else _parse_cursor(cursor)
+        scope = f"{caller.id} {state}"
+        before = None if cursor is None else _last_seen(scope, cursor)
         found = await orders.of_customer(caller.id, state, before, limit + 1)
         page = found[:limit]
-        following = _cursor(page[-1].id) if len(found) > limit else None
+        following = cursors.encode(scope, str(page[-1].id)) if len(found) > limit else None
         return OrderList(items=[OrderView.of(order) for order in page], next_cursor=following)
 
     @routes.get("/{order_id}", responses=responses(404))
@@ -179,12 +175,9 @@ def _accepted(order: Order) -> Answer:
     return Answer(202, body, location=f"{PREFIX}/{order.id}")
 
 
-def _cursor(last: UUID) -> str:
-    return base64.urlsafe_b64encode(last.bytes).decode().rstrip("=")
-
-
-def _parse_cursor(cursor: str) -> UUID:
+def _last_seen(scope: str, cursor: str) -> UUID:
+    (place,) = cursors.decode(scope, cursor, str)
     try:
-        return UUID(bytes=base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True))
-    except (ValueError, binascii.Error) as error:
-        raise CursorInvalid("use `next_cursor` of the page before") from error
+        return UUID(place)
+    except ValueError as error:
+        raise cursors.foreign() from error

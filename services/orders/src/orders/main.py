@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 from uuid_utils.compat import uuid7
 
-from chassis import service
+from chassis import asyncapi, service
 from chassis.auth import TokenVerifier, authenticated, keys_from
 from chassis.breaker import Breaker
 from chassis.bus import Bus
@@ -20,7 +20,8 @@ from orders import api, messaging
 from orders.application import Catalog, Orders
 from orders.clients import HttpCatalog
 from orders.settings import Settings
-from orders.storage import SqlStorage, outbox
+from orders.storage import SqlStorage
+from orders.storage.tables import outbox
 
 RETENTION_SECONDS = 600.0
 
@@ -62,7 +63,9 @@ def create_app(
         consuming=[consumer, overdue],
     )
     routes = api.router(orders, storage.keys, authenticated(verifier))
-    return service.create_app(settings, lifecycle, database, [routes], api.PROBLEMS), lifecycle
+    messages = asyncapi.document(settings, messaging.PRODUCES, messaging.CONSUMES)
+    app = service.create_app(settings, lifecycle, database, [routes], api.PROBLEMS, messages=messages)
+    return app, lifecycle
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Alembic's entry."""
 
 from chassis.migrate import run
-from orders.storage import metadata
+from orders.storage.tables import metadata
 
 run(metadata)

@@ -1,4 +1,4 @@
-"""Tables and queries of orders."""
+"""Where orders and their sagas are kept: statements built once, rows to and from the domain."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -7,72 +7,17 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.idempotency import Answer, Claim, IdempotencyKeys, idempotency_table
-from chassis.inbox import Inbox, inbox_table
+from chassis.idempotency import Answer, Claim, IdempotencyKeys
+from chassis.inbox import Inbox
 from chassis.messages import Message
-from chassis.outbox import Outbox, outbox_table
+from chassis.outbox import Outbox
 from chassis.storage import Database
 from orders.domain import HistoryEntry, Line, Money, Order, OrderEvent, OrderState, Price, PriceSource
 from orders.saga import Command, Direction, Saga
-
-metadata = sa.MetaData()
-_time = sa.DateTime(timezone=True)
-
-orders = sa.Table(
-    "orders",
-    metadata,
-    sa.Column("id", sa.Uuid, primary_key=True),
-    sa.Column("customer_id", sa.Uuid, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
-    sa.Column("reason", sa.Text),
-    sa.Column("card_token", sa.Text, nullable=False),
-    # Lines are written once and read whole, never searched: one row is one insert and one read.
-    sa.Column("lines", JSONB, nullable=False),
-    sa.Column("total_amount", sa.BigInteger, nullable=False),
-    sa.Column("currency", sa.Text, nullable=False),
-    sa.Column("price_source", sa.Text, nullable=False),
-    sa.Column("placed_at", _time, nullable=False),
-    sa.Column("updated_at", _time, nullable=False),
-    sa.Column("version", sa.Integer, nullable=False),
-    sa.CheckConstraint("state IN ('pending', 'confirmed', 'cancelling', 'cancelled')", name="orders_state"),
-    sa.CheckConstraint("total_amount > 0", name="orders_total_positive"),
-    sa.Index("orders_of_customer", "customer_id", "id"),
-)
-saga = sa.Table(
-    "saga",
-    metadata,
-    sa.Column("order_id", sa.Uuid, sa.ForeignKey("orders.id"), primary_key=True),
-    sa.Column("step", sa.SmallInteger, nullable=False),
-    sa.Column("direction", sa.Text, nullable=False),
-    sa.Column("attempt", sa.Integer, nullable=False),
-    sa.Column("due_at", _time, nullable=False),
-    sa.Column("saga_reason", sa.Text),
-    sa.CheckConstraint("direction IN ('forward', 'backward', 'ended')", name="saga_direction"),
-)
-sa.Index("saga_due", saga.c.due_at, postgresql_where=saga.c.direction != "ended")
-history = sa.Table(
-    "order_history",
-    metadata,
-    sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
-    sa.Column("order_id", sa.Uuid, sa.ForeignKey("orders.id"), nullable=False, index=True),
-    sa.Column("event", sa.Text, nullable=False),
-    sa.Column("at", _time, nullable=False),
-)
-heard_price = sa.Table(
-    "heard_price",
-    metadata,
-    sa.Column("isbn", sa.Text, primary_key=True),
-    sa.Column("title", sa.Text, nullable=False),
-    sa.Column("amount", sa.BigInteger, nullable=False),
-    sa.Column("currency", sa.Text, nullable=False),
-    sa.Column("version", sa.Integer, nullable=False),
-)
-outbox = outbox_table(metadata)
-inbox = inbox_table(metadata)
-idempotency_key = idempotency_table(metadata)
+from orders.storage.tables import heard_price, history, idempotency_key, inbox, orders, outbox, saga
 
 _both = sa.select(orders, saga).join(saga, saga.c.order_id == orders.c.id)
 _LOAD = _both.where(orders.c.id == sa.bindparam("of")).with_for_update(of=saga)
