@@ -90,6 +90,10 @@ class IdempotencyKeys:
             where=sa.and_(stale, table.c.fingerprint == claim.excluded.fingerprint),
         ).returning(table.c.key)
         self._mine = sa.and_(table.c.caller == sa.bindparam("of"), table.c.key == sa.bindparam("named"))
+        unfinished = sa.update(table).where(self._mine, table.c.status.is_(None))
+        self._complete = unfinished.values(
+            status=sa.bindparam("answered"), body=sa.bindparam("sent"), location=sa.bindparam("found_at")
+        )
 
     @contextlib.asynccontextmanager
     async def claim(self, caller: str, key: str, body: bytes) -> AsyncIterator[Claim]:
@@ -110,9 +114,8 @@ class IdempotencyKeys:
 
     async def complete(self, connection: AsyncConnection, claim: Claim, answer: Answer) -> None:
         """Store the answer within the transaction of the effect."""
-        done = sa.update(self._table).where(self._mine, self._table.c.status.is_(None))
-        values = {"status": answer.status, "body": answer.body, "location": answer.location}
-        result = await connection.execute(done.values(values), {"of": claim.caller, "named": claim.key})
+        values = {"answered": answer.status, "sent": answer.body, "found_at": answer.location}
+        result = await connection.execute(self._complete, {"of": claim.caller, "named": claim.key, **values})
         if result.rowcount != 1:
             raise RequestInProgress("the claim ran out, and another request took it over")
 

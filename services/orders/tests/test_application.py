@@ -19,12 +19,12 @@ class FakeUnitOfWork:
     def __init__(self) -> None:
         self.orders: list[Order] = []
 
-    async def add(self, order: Order, _: object) -> None:
+    async def add(self, order: Order, *_: object) -> None:
         self.orders.append(order)
 
     async def nothing(self, *_: object) -> None: ...
 
-    record = send = complete = nothing
+    send = complete = nothing
 
 
 class SlowStorage:

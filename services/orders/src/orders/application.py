@@ -39,13 +39,12 @@ class Catalog(Protocol):
 
 
 class UnitOfWork(Protocol):
-    """One transaction: what is done in it happens together or not at all."""
+    """One transaction: what is done in it happens together or not at all. `events` go to the order's history."""
 
-    async def add(self, order: Order, saga: Saga) -> None: ...
+    async def add(self, order: Order, saga: Saga, events: Sequence[str]) -> None: ...
     async def load(self, order_id: UUID) -> tuple[Order, Saga] | None: ...
-    async def save(self, order: Order, saga: Saga) -> None: ...
+    async def save(self, order: Order, saga: Saga, events: Sequence[str], at: datetime) -> None: ...
     async def overdue(self, now: datetime, limit: int) -> list[tuple[Order, Saga]]: ...
-    async def record(self, order_id: UUID, events: Sequence[str], at: datetime) -> None: ...
     async def send(self, order: Order, messages: Sequence[Command | OrderEvent]) -> None: ...
     async def hear_price(self, price: Price) -> None: ...
     async def complete(self, claim: Claim, answer: Answer) -> None: ...
@@ -71,7 +70,7 @@ def utc_now() -> datetime:
 OVERDUE_AT_ONCE = 50
 # A bulkhead: an order costs one transaction to place and three to finish. Were new orders to take every connection that
 # comes free, the accepted ones would pile up behind them.
-PLACING_AT_ONCE = 3
+PLACING_AT_ONCE = 2
 
 
 class Orders:
@@ -108,8 +107,7 @@ class Orders:
         move = self._checkout.begin(order.id, now)
         told = answer(order)
         async with self._placing, self._storage.begin() as work:
-            await work.add(order, move.saga)
-            await work.record(order.id, ["placed"], now)
+            await work.add(order, move.saga, ["placed"])
             await work.send(order, [OrderPlaced(order), *_commands(move)])
             await work.complete(claim, told)
         return told
@@ -189,8 +187,7 @@ class Orders:
             order, told = _transition(order, outcome, move.saga, now)
             happened.append(order.state.value)
             events += told
-        await work.save(order, move.saga)
-        await work.record(order.id, happened, now)
+        await work.save(order, move.saga, happened, now)
         await work.send(order, [*_commands(move), *events])
         return order
 

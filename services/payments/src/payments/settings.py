@@ -12,4 +12,4 @@ class Settings(ServiceSettings, DatabaseSettings, BusSettings, TokenSettings):
     psp_url: str = Field(pattern=r"^https?://", description="where the card processor is")
     psp_api_key: SecretStr = Field(min_length=1, description="what the card processor knows us by")
     psp_timeout: Seconds = Field(default=1.0, description="after it the outcome of a call is unknown")
-    psp_settle_seconds: Seconds = Field(default=5.0, description="how long a request may still be on its way")
+    psp_settle_seconds: Seconds = Field(default=3.0, description="how long a request may still be on its way")

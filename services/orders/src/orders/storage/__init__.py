@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.idempotency import Answer, Claim, IdempotencyKeys
@@ -17,24 +16,8 @@ from chassis.outbox import Outbox
 from chassis.storage import Database
 from orders.domain import HistoryEntry, Line, Money, Order, OrderEvent, OrderState, Price, PriceSource
 from orders.saga import Command, Direction, Saga
-from orders.storage.tables import heard_price, history, idempotency_key, inbox, orders, outbox, saga
-
-_both = sa.select(orders, saga).join(saga, saga.c.order_id == orders.c.id)
-_LOAD = _both.where(orders.c.id == sa.bindparam("of")).with_for_update(of=saga)
-_OVERDUE = (
-    _both.where(saga.c.direction != "ended", saga.c.due_at <= sa.bindparam("now"))
-    .order_by(saga.c.due_at)
-    .limit(sa.bindparam("most"))
-    .with_for_update(of=saga, skip_locked=True)
-)
-_SAVE_SAGA = sa.update(saga).where(saga.c.order_id == sa.bindparam("of"))
-_SAVE_ORDER = sa.update(orders).where(orders.c.id == sa.bindparam("of"))
-_heard = insert(heard_price)
-_HEAR = _heard.on_conflict_do_update(
-    index_elements=[heard_price.c.isbn],
-    set_={c.name: _heard.excluded[c.name] for c in heard_price.c if not c.primary_key},
-    where=heard_price.c.version < _heard.excluded.version,
-)
+from orders.storage.statements import ADD, HEAR, HISTORY, LOAD, OVERDUE, READ, SAVE
+from orders.storage.tables import heard_price, idempotency_key, inbox, orders, outbox
 
 Encode = Callable[[Order, Command | OrderEvent], Message]
 
@@ -48,35 +31,26 @@ class SqlUnitOfWork:
         self._encode = encode
         self._outbox = Outbox(outbox)
 
-    async def add(self, order: Order, started: Saga) -> None:
-        await self._connection.execute(insert(orders), [_order_row(order)])
-        await self._connection.execute(insert(saga), [{"order_id": order.id, **_saga_row(started)}])
+    async def add(self, order: Order, started: Saga, events: Sequence[str]) -> None:
+        await self._connection.execute(ADD, _parameters(order, started, events))
 
     async def load(self, order_id: UUID) -> tuple[Order, Saga] | None:
-        row = (await self._connection.execute(_LOAD, {"of": order_id})).one_or_none()
+        row = (await self._connection.execute(LOAD, {"of": order_id})).one_or_none()
         return None if row is None else (_order(row), _saga(row))
 
-    async def save(self, order: Order, moved: Saga) -> None:
-        await self._connection.execute(_SAVE_SAGA.values(**_saga_row(moved)), {"of": order.id})
-        if order.state is not OrderState.PENDING:
-            changed = {"state": order.state, "reason": order.reason, "updated_at": order.updated_at}
-            await self._connection.execute(_SAVE_ORDER.values(**changed, version=order.version), {"of": order.id})
+    async def save(self, order: Order, moved: Saga, events: Sequence[str], at: datetime) -> None:
+        await self._connection.execute(SAVE, {**_parameters(order, moved, events), "at": at})
 
     async def overdue(self, now: datetime, limit: int) -> list[tuple[Order, Saga]]:
-        rows = await self._connection.execute(_OVERDUE, {"now": now, "most": limit})
+        rows = await self._connection.execute(OVERDUE, {"now": now, "most": limit})
         return [(_order(row), _saga(row)) for row in rows]
-
-    async def record(self, order_id: UUID, events: Sequence[str], at: datetime) -> None:
-        if events:
-            rows = [{"order_id": order_id, "event": event, "at": at} for event in events]
-            await self._connection.execute(insert(history).values(rows))
 
     async def send(self, order: Order, messages: Sequence[Command | OrderEvent]) -> None:
         await self._outbox.add(self._connection, *(self._encode(order, message) for message in messages))
 
     async def hear_price(self, price: Price) -> None:
         await self._connection.execute(
-            _HEAR,
+            HEAR,
             {
                 "isbn": price.isbn,
                 "title": price.title,
@@ -108,8 +82,7 @@ class SqlStorage:
 
     async def order(self, order_id: UUID) -> Order | None:
         async with self._database.autocommit() as connection:
-            query = sa.select(orders).where(orders.c.id == sa.bindparam("of"))
-            row = (await connection.execute(query, {"of": order_id})).one_or_none()
+            row = (await connection.execute(READ, {"of": order_id})).one_or_none()
         return None if row is None else _order(row)
 
     async def orders_of(
@@ -125,9 +98,8 @@ class SqlStorage:
             return [_order(row) for row in rows]
 
     async def history(self, order_id: UUID) -> list[HistoryEntry]:
-        query = sa.select(history.c.event, history.c.at).where(history.c.order_id == order_id).order_by(history.c.id)
         async with self._database.autocommit() as connection:
-            return [HistoryEntry(row.event, row.at) for row in await connection.execute(query)]
+            return [HistoryEntry(row.event, row.at) for row in await connection.execute(HISTORY, {"of": order_id})]
 
     async def heard_prices(self, isbns: Sequence[str]) -> list[Price]:
         query = sa.select(heard_price).where(heard_price.c.isbn.in_(isbns))
@@ -140,6 +112,11 @@ class SqlStorage:
         async with self._database.transaction() as connection:
             await self._inbox.forget_old(connection)
             await self.keys.forget_old(connection)
+
+
+def _parameters(order: Order, at: Saga, events: Sequence[str]) -> dict[str, Any]:
+    row = {f"orders_{name}": value for name, value in _order_row(order).items()}
+    return {**row, **_saga_row(at), "of": order.id, "events": list(events), "at": order.updated_at}
 
 
 def _order_row(order: Order) -> dict[str, Any]:
@@ -170,11 +147,11 @@ def _order_row(order: Order) -> dict[str, Any]:
 
 def _saga_row(at: Saga) -> dict[str, Any]:
     return {
-        "step": at.step,
-        "direction": at.direction,
-        "attempt": at.attempt,
-        "due_at": at.due_at,
-        "saga_reason": at.reason,
+        "saga_step": at.step,
+        "saga_direction": at.direction,
+        "saga_attempt": at.attempt,
+        "saga_due_at": at.due_at,
+        "saga_saga_reason": at.reason,
     }
 
 

@@ -1,0 +1,59 @@
+"""The statements of orders, built once.
+
+A move of the saga touches three tables, and there are three moves to an order. They are written in one statement: two
+round trips fewer for each move, which is what a checkout mostly spends its time on.
+"""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from orders.storage.tables import heard_price, history, orders, saga
+
+_of = sa.bindparam("of", type_=sa.Uuid)
+
+
+def _set(table: sa.Table, *names: str) -> dict[str, sa.BindParameter[object]]:
+    """Parameters for columns, named `table_column`: SQLAlchemy keeps a column's own name to itself."""
+    return {name: sa.bindparam(f"{table.name}_{name}", type_=table.c[name].type) for name in names}
+
+
+_unnested = sa.func.unnest(sa.bindparam("events", type_=sa.ARRAY(sa.Text)))
+_events = _unnested.table_valued("event", with_ordinality="place").render_derived()
+_told = (
+    insert(history)
+    .from_select(
+        ["order_id", "event", "at"],
+        sa.select(_of, _events.c.event, sa.bindparam("at", type_=history.c.at.type)).order_by(_events.c.place),
+    )
+    .cte("told")
+)
+_SAGA = ("step", "direction", "attempt", "due_at", "saga_reason")
+_begun = insert(saga).values(order_id=_of, **_set(saga, *_SAGA)).cte("begun")
+_moved = sa.update(saga).where(saga.c.order_id == _of).values(_set(saga, *_SAGA)).cte("moved")
+_CHANGING = ("state", "reason", "updated_at", "version")
+
+ADD = insert(orders).values(_set(orders, *orders.c.keys())).add_cte(_begun, _told)
+SAVE = (
+    sa.update(orders)
+    .where(orders.c.id == _of, orders.c.version < sa.bindparam("orders_version", type_=sa.Integer))
+    .values(_set(orders, *_CHANGING))
+    .add_cte(_moved, _told)
+)
+
+_both = sa.select(orders, saga).join(saga, saga.c.order_id == orders.c.id)
+LOAD = _both.where(orders.c.id == _of).with_for_update(of=saga)
+OVERDUE = (
+    _both.where(saga.c.direction != "ended", saga.c.due_at <= sa.bindparam("now"))
+    .order_by(saga.c.due_at)
+    .limit(sa.bindparam("most"))
+    .with_for_update(of=saga, skip_locked=True)
+)
+READ = sa.select(orders).where(orders.c.id == _of)
+HISTORY = sa.select(history.c.event, history.c.at).where(history.c.order_id == _of).order_by(history.c.id)
+
+_heard = insert(heard_price)
+HEAR = _heard.on_conflict_do_update(
+    index_elements=[heard_price.c.isbn],
+    set_={c.name: _heard.excluded[c.name] for c in heard_price.c if not c.primary_key},
+    where=heard_price.c.version < _heard.excluded.version,
+)
