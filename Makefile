@@ -80,7 +80,7 @@ bench: $(STAMP)
 check: $(STAMP)
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
-	$(RUN) -m mypy chassis/src services deploy tests conftest.py
+	$(RUN) -m mypy chassis services deploy tests conftest.py
 	.venv/bin/lint-imports
 
 test: $(STAMP)

@@ -12,7 +12,7 @@ import pytest
 from nats.js.errors import NotFoundError
 
 # Tests are imported by file (importlib mode): the sample service has to be findable, by Alembic too.
-sys.path.append(str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parent / "apps"))
 
 from pydantic import SecretStr
 from sample.main import Settings

@@ -14,7 +14,7 @@ from sample.waiting import until
 
 from chassis.lifecycle import Lifecycle
 
-HERE = Path(__file__).parent
+APPS = Path(__file__).parent / "apps"
 
 
 class Recorded:
@@ -104,7 +104,7 @@ async def service(settings: Settings, unused_tcp_port: int, tmp_path: Path) -> A
         "NATS_USER": settings.nats_user or "",
         "NAMESPACE": settings.namespace,
         "SECRETS_DIR": str(tmp_path),
-        "PYTHONPATH": str(HERE),
+        "PYTHONPATH": str(APPS),
     }
     log = tmp_path / "log"
     with log.open("wb") as output:
@@ -166,7 +166,7 @@ async def run(settings: Settings, *command: str, **environment: str) -> tuple[in
     """Run Python with the service's environment to its end; exit code and output."""
     password = settings.database_password.get_secret_value()
     complete = {"PORT": "0", "DATABASE_URL": settings.database_url, "DATABASE_PASSWORD": password}
-    complete |= {"NATS_URL": settings.nats_url, "PYTHONPATH": str(HERE), **environment}
+    complete |= {"NATS_URL": settings.nats_url, "PYTHONPATH": str(APPS), **environment}
     process = await asyncio.create_subprocess_exec(
         sys.executable, *command, env=complete, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )

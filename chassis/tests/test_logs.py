@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-HERE = Path(__file__).parent
+APPS = Path(__file__).parent / "apps"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 PROGRAM = """
@@ -51,7 +51,7 @@ except ZeroDivisionError:
 def output() -> str:
     environment = {
         "PATH": os.defpath,
-        "PYTHONPATH": str(HERE),
+        "PYTHONPATH": str(APPS),
         "PORT": "0",
         "DATABASE_URL": "postgresql://sample@127.0.0.1:1/sample",
         "DATABASE_PASSWORD": "opensesame",

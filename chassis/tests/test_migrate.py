@@ -13,7 +13,7 @@ from chassis.settings import DatabaseSettings
 from chassis.storage import Database
 from conftest import MakeDatabase, ServiceDatabase
 
-HERE = Path(__file__).parent
+APPS = Path(__file__).parent / "apps"
 
 
 async def revision(of: ServiceDatabase) -> str | None:
@@ -37,7 +37,7 @@ def test_a_service_without_migrations_is_an_error() -> None:
 
 
 async def run(url: str, password: str) -> tuple[int | None, str]:
-    environment = {"PATH": os.defpath, "PYTHONPATH": str(HERE), "DATABASE_URL": url, "DATABASE_PASSWORD": password}
+    environment = {"PATH": os.defpath, "PYTHONPATH": str(APPS), "DATABASE_URL": url, "DATABASE_PASSWORD": password}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "chassis.migrate", "sample"),
         env=environment,

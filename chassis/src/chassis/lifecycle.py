@@ -134,7 +134,6 @@ def serve(create_app: Callable[[], tuple[Any, Lifecycle]], settings: ServiceSett
         server_header=False,
         timeout_keep_alive=5,
         timeout_graceful_shutdown=math.ceil(settings.grace_seconds),
-        h11_max_incomplete_event_size=None,
         limit_concurrency=1000,
         backlog=512,
     )

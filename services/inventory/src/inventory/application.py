@@ -6,9 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
+import structlog
+
 from chassis.idempotency import Answer, Claim
 from inventory.domain import Change, Event, Reservation, Stock, StockUnknown
 
+log = structlog.get_logger(__name__)
 SWEEP_BATCH = 100
 
 
@@ -67,6 +70,7 @@ class Inventory:
                 after = before.hold_again(await _available(unit, before), until)
             await unit.save(Change(before, after))
             await unit.publish(after.answer_to_reserve())
+        _log(after)
 
     async def commit_stock(self, order_id: UUID, handling: UUID) -> None:
         """Let the stock leave for good; answers `StockCommitted` or `StockRefused`."""
@@ -78,6 +82,7 @@ class Inventory:
                 after = before.commit(await _available(unit, before))
             await unit.save(Change(before, after))
             await unit.publish(after.answer_to_commit())
+        _log(after)
 
     async def release_stock(self, order_id: UUID, handling: UUID) -> None:
         """Give held stock back; answers `StockReleased`. Raises `AlreadyCommitted`."""
@@ -86,6 +91,7 @@ class Inventory:
             after = Reservation.tombstone(order_id) if before is None else before.release()
             await unit.save(Change(before, after))
             await unit.publish(after.answer_to_release())
+        _log(after)
 
     async def release_expired(self) -> int:
         """Release every reservation whose time is over, a batch a transaction; returns how many."""
@@ -102,6 +108,8 @@ class Inventory:
             changes = [Change(reservation, reservation.expire()) for reservation in due]
             await unit.save(*changes)
             await unit.publish(*(change.after.answer_to_release() for change in changes))
+        for change in changes:
+            _log(change.after)
         return len(changes)
 
     async def receive_stock(self, isbn: str, quantity: int, claim: Claim, answer: Callable[[Stock], Answer]) -> Answer:
@@ -117,6 +125,10 @@ class Inventory:
         if stock is None:
             raise StockUnknown(f"no copy of {isbn} was ever received")
         return stock
+
+
+def _log(reservation: Reservation) -> None:
+    log.info(f"reservation.{reservation.state}", order_id=str(reservation.order_id), reason=reservation.reason)
 
 
 async def _available(unit: UnitOfWork, reservation: Reservation) -> Mapping[str, int]:
