@@ -249,6 +249,7 @@ async def test_a_failure_after_a_long_wait_is_the_first_failure(bus: Bus, subjec
 
     async with consuming(bus, subject, handle):
         await publish(bus, subject, "a")
+        await until(lambda: tried >= 3 * consumer_module.MAX_FAILURES, every=0.05)
         await until(lambda: _none_waits(bus), every=0.05)
     assert tried == 3 * consumer_module.MAX_FAILURES
     assert await dead_letters(bus) == []
