@@ -17,7 +17,7 @@ from pyreqwest.exceptions import PyreqwestError
 
 from tests.traffic.tally import Tally
 
-# Longer than the lease of an idempotency key (30 s): the process that held ours may have been killed.
+# Longer than the lease of an idempotency key (15 s): the process that held ours may have been killed.
 PATIENCE = 60.0
 REQUEST_TIMEOUT = timedelta(seconds=20)
 CONNECT_TIMEOUT = timedelta(seconds=2)

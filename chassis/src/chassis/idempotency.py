@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.errors import DependencyUnavailable, Problem
 from chassis.storage import Database
 
-LEASE = timedelta(seconds=30)  # longer than any request may take
+LEASE = timedelta(seconds=15)  # longer than the gateway lets any request take
 RETENTION = timedelta(days=1)
 
 IdempotencyKey = Annotated[str, Header(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]
