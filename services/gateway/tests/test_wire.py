@@ -143,6 +143,15 @@ async def test_many_slow_connections_do_not_keep_others_out(tools: Tools) -> Non
     assert (await tools.ask(request("/api/catalog/books"))).status == 200
 
 
+async def test_slow_bodies_do_not_take_the_places_of_others(tools: Tools) -> None:
+    await tools.start(max_in_flight=2)
+    for _ in range(2):
+        wire = await tools.wire()
+        wire.send(request("/api/identity/tokens", "Content-Length: 9", "Expect: 100-continue", method="POST"))
+        assert await wire.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert (await tools.ask(request("/api/catalog/books"))).status == 200
+
+
 async def test_connections_beyond_the_limit_are_turned_away(tools: Tools) -> None:
     await tools.start(max_connections=2)
     for _ in range(2):

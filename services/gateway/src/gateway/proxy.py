@@ -127,9 +127,10 @@ class Gateway:
     ) -> None:
         body_deadline = self._loop.time() + self._body_seconds
         upstream = self._upstreams[route.upstream]
+        # Before a place is taken: a body that drips in is no work yet, and must not keep others from theirs.
+        whole = request.body.complete or await self._receive(request, client, route, body_deadline)
         self._ceiling.enter()
         try:
-            whole = request.body.complete or await self._receive(request, client, route, body_deadline)
             upstream.bulkhead.enter()
             try:
                 head = headers.forwarded(request, upstream.pool.authority, caller, visit.trace.traceparent)
