@@ -22,11 +22,7 @@ class CannotConnect(UpstreamError):
 
 
 class ConnectionBroken(UpstreamError):
-    """The connection ended before the answer was whole. `stale`: a reused one, closed before it answered anything."""
-
-    def __init__(self, reason: str, stale: bool = False) -> None:
-        super().__init__(reason)
-        self.stale = stale
+    """The connection ended before the answer was whole."""
 
 
 class Response:
@@ -98,7 +94,6 @@ class UpstreamConnection(asyncio.Protocol):
         self._sent_whole = True
         self._paused = False
         self._writable: asyncio.Event | None = None
-        self.exchanges = 0
         self.idle_since = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -109,7 +104,6 @@ class UpstreamConnection(asyncio.Protocol):
         self._head = self._loop.create_future()
         self._bodyless = bodyless
         self._sent_whole = whole
-        self.exchanges += 1
         self.transport.write(data)
         return self._head
 
@@ -223,11 +217,10 @@ class UpstreamConnection(asyncio.Protocol):
             self._keeper.keep(self)
 
     def _fail(self, reason: str) -> None:
-        stale = self.exchanges > 1
         head, self._head = self._head, None
         response, self._response = self._response, None
         if head is not None and not head.done():
-            head.set_exception(ConnectionBroken(reason, stale))
+            head.set_exception(ConnectionBroken(reason))
         if response is not None:
             response.end(ConnectionBroken(reason))
         self.transport.abort()
