@@ -24,12 +24,13 @@ def test_a_book_stands_at_the_version_that_the_caller_has_seen_or_is_refused() -
 
 
 @pytest.mark.parametrize("number", ["9780306406157", "9799001000010", "9799001000034"])
-def test_thirteen_digits_with_the_right_check_digit_are_an_isbn(number: str) -> None:
+def test_thirteen_digits_from_978_or_979_with_the_right_check_digit_are_an_isbn(number: str) -> None:
     assert is_isbn13(number)
 
 
 @pytest.mark.parametrize(
-    "number", ["9780306406158", "978030640615", "97803064061577", "978-0306406157", "٩780306406157", ""]
+    "number",
+    ["9780306406158", "4006381333931", "978030640615", "97803064061577", "978-0306406157", "٩780306406157", ""],
 )
 def test_anything_else_is_none(number: str) -> None:
     assert not is_isbn13(number)

@@ -23,11 +23,11 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
 
 def _isbn13(text: str) -> str:
     if not is_isbn13(text):
-        raise ValueError("not an ISBN-13: thirteen digits, the last of them a check digit")
+        raise ValueError("not an ISBN-13: thirteen digits from 978 or 979 on, the last of them a check digit")
     return text
 
 
-Isbn = Annotated[str, Field(pattern="^[0-9]{13}$", examples=["9799001000010"]), AfterValidator(_isbn13)]
+Isbn = Annotated[str, Field(pattern="^97[89][0-9]{10}$", examples=["9799001000010"]), AfterValidator(_isbn13)]
 Words = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00]*$")]
 
 

@@ -72,8 +72,8 @@ class BookChanged:
 
 
 def is_isbn13(text: str) -> bool:
-    """Whether `text` is thirteen digits of which the last is the right check digit (ISO 2108)."""
-    if len(text) != 13 or not (text.isascii() and text.isdigit()):
+    """Whether `text` is thirteen digits that begin with 978 or 979 and end with the right check digit (ISO 2108)."""
+    if len(text) != 13 or not (text.isascii() and text.isdigit()) or not text.startswith(("978", "979")):
         return False
     digits = [int(digit) for digit in text]
     return (sum(digits[::2]) + 3 * sum(digits[1::2])) % 10 == 0
