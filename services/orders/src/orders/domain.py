@@ -1,7 +1,7 @@
 """An order, its transitions and what is told of them. Knows no step of the checkout and no other service."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -87,7 +87,7 @@ class Order:
 
     id: UUID
     customer_id: UUID
-    card_token: str
+    card_token: str = field(repr=False)
     lines: tuple[Line, ...]
     total: Money
     price_source: PriceSource
