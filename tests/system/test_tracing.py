@@ -33,7 +33,7 @@ def test_one_trace_runs_from_the_gateway_through_the_stream_to_the_last_handler(
     answer = customer.http.post("/api/orders", json=body, headers=headers)
     order = customer.final(answer.headers["Location"])
     found = _trace_of(shop, answer, order)
-    for program in ("gateway", "catalog", "orders", "payments", "psp"):
+    for program in ("gateway", "catalog", "orders", "inventory", "payments", "psp"):
         assert shop.logged(program, found)
     # The last handler of the saga confirms the order, and what it tells of it carries the trace that it ran in.
     told = asyncio.run(_messages(shop, order["id"]))
