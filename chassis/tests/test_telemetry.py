@@ -1,5 +1,6 @@
 """One trace runs from the request through the outbox and the stream to the last handler, and into every log line."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import httpx
@@ -127,3 +128,22 @@ async def test_each_telemetry_of_a_process_records_for_itself(settings: Settings
             pass
         await part.stop()
         assert [span.name for span in exporter.get_finished_spans()] == ["one"]
+
+
+async def test_with_an_endpoint_spans_are_sent_there_at_the_latest_at_the_stop(alone: Settings) -> None:
+    received: list[bytes] = []
+
+    async def collect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received.append(await reader.readline())
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(collect, "127.0.0.1", 0) as collector:
+        host, port = collector.sockets[0].getsockname()
+        part = Telemetry(alone.model_copy(update={"otlp_endpoint": f"http://{host}:{port}"}))
+        await part.start()
+        with telemetry.span("one", SpanKind.INTERNAL):
+            pass
+        await part.stop()
+    assert received == [b"POST /v1/traces HTTP/1.1\r\n"]
