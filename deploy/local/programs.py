@@ -1,9 +1,11 @@
 """The one table of what runs: each service with its settings and secrets, and the servers below them."""
 
+import functools
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from deploy.local.place import Place, Ports
+from deploy.local.place import ROOT, Place, Ports
 from deploy.local.servers import LOOPBACK
 
 OPERATOR_EMAIL = "operator@banyan.example"
@@ -31,6 +33,7 @@ class Service:
         values = {
             "HOST": LOOPBACK,
             "PORT": str(ports.of(self.name)),
+            "COMMIT": _commit(),
             "DRAIN_SECONDS": str(DRAIN_SECONDS),
             "GRACE_SECONDS": str(GRACE_SECONDS),
             "SECRETS_DIR": str(place.secrets / self.name),
@@ -76,6 +79,17 @@ BY_NAME: Mapping[str, Service] = {service.name: service for service in SERVICES}
 SERVERS = ("postgres", "nats")
 PROGRAMS = (*SERVERS, *BY_NAME)
 DATABASES = tuple(service.name for service in SERVICES if service.database)
+
+
+@functools.cache
+def _commit() -> str:
+    """What each log line says that it was written by; an unpacked archive knows no revision."""
+    command = ["git", "rev-parse", "--short=12", "HEAD"]
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return done.stdout.strip()
 
 
 def database_url(ports: Ports, service: str) -> str:

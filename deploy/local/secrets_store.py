@@ -5,7 +5,7 @@ import secrets
 from pathlib import Path
 
 from deploy.local.place import Place
-from deploy.local.programs import DATABASES, SERVICES
+from deploy.local.programs import DATABASES, GATEWAY, SERVICES
 
 # Owners that are no service: the superuser, the read-only role of the invariants, `make replay`, and Supervisor's
 # own door.
@@ -31,8 +31,13 @@ def generate(place: Place) -> int:
 
 
 def switch_faults(place: Place, on: bool) -> None:
-    """Give each service the token that makes its fault injection exist, or take it away; they read it at start."""
+    """Give each service the token that makes its fault injection exist, or take it away; they read it at start.
+
+    The gateway has none to switch: what it forwards can be made to fail behind it.
+    """
     for service in SERVICES:
+        if service is GATEWAY:
+            continue
         path = place.secrets / service.name / _FAULTS
         if on:
             _keep(path, secrets.token_urlsafe(24))

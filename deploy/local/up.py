@@ -172,12 +172,15 @@ def _write_operator_file(place: Place) -> None:
 def say_addresses(place: Place, screen: Screen) -> None:
     """Where everything is, and what to do next."""
     url = place.ports.url("gateway")
+    on = secrets_store.faults_are_on(place)
+    faults = [f"  tokens for /faults  {place.secrets}/SERVICE/faults_token"] if on else []
     for line in (
         f"  the shop            {url}/api/catalog/books",
         f"  its API, to read    {url}/docs",
         f"  NATS's own page     {place.ports.url('nats monitor')}",
         f"  operator's login    in {place.operator_file}",
         f"  logs                {place.logs}",
+        *faults,
         "",
         "  make status         what runs, and is it ready",
         "  make traffic        many customers;  make verify  do the books balance",
