@@ -137,6 +137,8 @@ def replay(options: Namespace, place: Place, _: Screen) -> NoReturn:
     if consumer not in BY_NAME or not BY_NAME[consumer].bus:
         consumers = [service.name for service in SERVICES if service.bus]
         raise RunError(f"{consumer!r} consumes no messages", f"SERVICE= one of {', '.join(consumers)}")
+    if not Supervisor(place).running():
+        raise RunError("Banyan is not running", "make up")
     environment = {"NATS_URL": place.ports.url("nats", "nats"), "NATS_USER": "replay"}
     environment["SECRETS_DIR"] = str(place.secrets / "replay")
     _become_python(["-m", "chassis.replay", consumer], environment)

@@ -12,6 +12,7 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import NotFoundError
 from pydantic import Field
 
+from chassis import logs
 from chassis.bus import Bus
 from chassis.messages import Message, MessageMalformed
 from chassis.settings import BusSettings, ServiceSettings, load
@@ -22,6 +23,7 @@ class Settings(ServiceSettings, BusSettings):
 
     service_name: str = "replay"
     port: int = Field(default=0)
+    log_level: str = "WARNING"
 
 
 async def replay(bus: Bus, consumer: str, listing: bool) -> int:
@@ -57,7 +59,9 @@ def _name(payload: bytes) -> str:
 
 
 async def _main(consumer: str, listing: bool) -> int:
-    bus = Bus(load(Settings), "replay")
+    settings = load(Settings)
+    logs.configure(settings)
+    bus = Bus(settings, "replay")
     await bus.start()
     try:
         async with asyncio.timeout(60):
