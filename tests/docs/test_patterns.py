@@ -10,7 +10,11 @@ ROW = re.compile(
     r"^\| (?P<pattern>[^|]+) \| [^|]+ \| \[`[^`]+`\]\((?P<file>[^)]+)\) \| \[`(?P<test>\w+)`\]\((?P<path>[^)]+)\) \|$"
 )
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)[^)]*\)")
-PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("services/*/README.md")])
+PAGES = sorted(
+    page
+    for pattern in ("README.md", "docs/**/*.md", "chassis/README.md", "deploy/**/README.md", "services/*/README.md")
+    for page in ROOT.glob(pattern)
+)
 REQUIRED = {
     "breaker",
     "half-open",
