@@ -54,6 +54,16 @@ def test_secrets_stay_when_they_are_generated_again(place: Place) -> None:
     assert _all_secrets(place) == before
 
 
+def test_faults_are_switched_behind_the_gateway_with_a_token_for_each_service(place: Place) -> None:
+    secrets_store.switch_faults(place, on=True)
+    tokens = {path.parent.name: path.read_text() for path in place.secrets.rglob("faults_token")}
+    assert set(tokens) == {service.name for service in SERVICES} - {"gateway"}
+    assert len(set(tokens.values())) == len(tokens)
+    assert secrets_store.faults_are_on(place)
+    secrets_store.switch_faults(place, on=False)
+    assert not secrets_store.faults_are_on(place)
+
+
 def test_supervisor_reads_back_a_folder_with_an_odd_name(place: Place) -> None:
     parser = configparser.ConfigParser(inline_comment_prefixes=(";", "#"), interpolation=None)
     parser.read_string(supervisor_config.render(place))
