@@ -30,7 +30,7 @@ _told = (
 _SAGA = ("step", "direction", "attempt", "due_at", "saga_reason")
 _begun = insert(saga).values(order_id=_of, **_set(saga, *_SAGA)).cte("begun")
 _moved = sa.update(saga).where(saga.c.order_id == _of).values(_set(saga, *_SAGA)).cte("moved")
-_CHANGING = ("state", "reason", "updated_at", "version")
+_CHANGING = ("state", "reason", "updated_at", "version")  # only by a transition, which counts the version up
 
 ADD = insert(orders).values(_set(orders, *orders.c.keys())).add_cte(_begun, _told)
 SAVE = (
@@ -41,12 +41,13 @@ SAVE = (
 )
 
 _both = sa.select(orders, saga).join(saga, saga.c.order_id == orders.c.id)
-LOAD = _both.where(orders.c.id == _of).with_for_update(of=saga)
+# Both rows are locked: of a row that is not, whoever had to wait reads what it was before the wait.
+LOAD = _both.where(orders.c.id == _of).with_for_update(key_share=True)
 OVERDUE = (
     _both.where(saga.c.direction != "ended", saga.c.due_at <= sa.bindparam("now"))
     .order_by(saga.c.due_at)
     .limit(sa.bindparam("most"))
-    .with_for_update(of=saga, skip_locked=True)
+    .with_for_update(key_share=True, skip_locked=True)
 )
 READ = sa.select(orders).where(orders.c.id == _of)
 HISTORY = sa.select(history.c.event, history.c.at).where(history.c.order_id == _of).order_by(history.c.id)

@@ -1,0 +1,51 @@
+"""Two transactions that want the same order at once, in PostgreSQL."""
+
+import asyncio
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import sqlalchemy as sa
+
+from chassis.storage import Database
+from orders import messaging
+from orders.application import Catalog, Orders
+from orders.domain import Line, Money, Order, OrderState, PriceSource
+from orders.saga import Checkout
+from orders.settings import Settings
+from orders.storage import SqlStorage
+
+NOW = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+def placed() -> Order:
+    lines = (Line("9781999900007", "Middlemarch", 1, Money(1299, "EUR")),)
+    return Order(uuid4(), uuid4(), "tok_ok", lines, Money(1299, "EUR"), PriceSource.CATALOG, NOW, NOW)
+
+
+async def somebody_waits(database: Database) -> None:
+    """Poll until a transaction waits for another one's lock."""
+    waiting = sa.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    async with asyncio.timeout(5), database.autocommit() as connection:
+        while not await connection.scalar(waiting):
+            await asyncio.sleep(0.01)
+
+
+async def test_of_two_cancellations_at_once_the_second_is_as_good_as_the_first(
+    settings: Settings, catalog: Catalog
+) -> None:
+    database = Database(settings)
+    storage, checkout = SqlStorage(database, messaging.to_message), Checkout()
+    use_cases = Orders(storage, catalog, new_id=uuid4)
+    order = placed()
+    async with storage.begin() as work:
+        await work.add(order, checkout.begin(order.id, NOW).saga, ["placed"])
+    async with storage.begin() as first:
+        loaded = await first.load(order.id)
+        assert loaded is not None
+        second = asyncio.create_task(use_cases.cancel(order.id, order.customer_id))
+        await somebody_waits(database)
+        move = checkout.cancelled(loaded[1], "changed my mind", NOW)
+        assert move is not None
+        await first.save(order.start_cancelling("changed my mind", NOW), move.saga, ["cancelling"], NOW)
+    assert ((await second).state, (await second).reason) == (OrderState.CANCELLING, "changed my mind")
+    await database.stop()
