@@ -46,6 +46,12 @@ def test_a_missing_attribute_is_malformed(attribute: str) -> None:
         Message.decode(json.dumps(written).encode())
 
 
+@pytest.mark.parametrize("trace", [1, [2], {"a": 3}, True])
+def test_a_trace_that_is_no_text_is_ignored(trace: object) -> None:
+    written = {**json.loads(Message.new("shop.sample.noted.v1", "a", 1, {}).encode()), "traceparent": trace}
+    assert Message.decode(json.dumps(written).encode()).traceparent is None
+
+
 def test_unknown_attributes_are_ignored() -> None:
     message = Message.new("shop.sample.noted.v1", "a", 1, {})
     written = {**json.loads(message.encode()), "partitionkey": "x"}

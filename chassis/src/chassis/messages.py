@@ -69,7 +69,7 @@ class Message:
                 int(raw.get("aggregateversion", 0)),
                 datetime.fromisoformat(raw["time"]),
                 dict(raw["data"]),
-                raw.get("traceparent"),
+                trace if isinstance(trace := raw.get("traceparent"), str) else None,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise MessageMalformed(f"not a CloudEvent of this system: {error!r}") from error
