@@ -7,11 +7,16 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
+import pytest
 import sqlalchemy as sa
+from prometheus_client import REGISTRY
 from pydantic import SecretStr
+from sample.line import line
 from sample.storage import outbox
 from sample.waiting import until
+from sqlalchemy.engine import make_url
 
+from chassis import relay as relay_module
 from chassis.bus import Bus, BusUnavailable
 from chassis.messages import Message
 from chassis.outbox import Outbox
@@ -179,6 +184,38 @@ async def test_a_leader_that_loses_its_session_leads_no_more(database: Database)
         await until(lambda: bus.versions("a") == [1, 2], seconds=5)
 
 
+async def test_a_leader_whose_database_falls_silent_leads_on_a_new_session(
+    database: Database, sample_database: ServiceDatabase
+) -> None:
+    bus = Recorder()
+    async with line(make_url(sample_database.url).port or 0) as wire:
+        url = make_url(sample_database.url).set(port=wire.port).render_as_string()
+        settings = DatabaseSettings(database_url=url, database_password=SecretStr(sample_database.password))
+        remote = Database(settings, time_limit=0.5)
+        async with relay(remote, bus):
+            await store(database, message("a", 1))
+            await until(lambda: all_published(database))
+            wire.lose()
+            await store(database, message("a", 2))
+            await until(lambda: bus.versions("a") == [1, 2], seconds=8)
+        await remote.stop()
+
+
+async def test_a_stand_by_reports_no_waiting_messages_though_it_led_before(make_database: MakeDatabase) -> None:
+    class Stuck(Recorder):
+        async def publish(self, subject: str, message_id: str, payload: bytes) -> None:
+            await released.wait()
+
+    released = asyncio.Event()
+    shared = await make_database("sample")
+    async with pool(shared) as first, pool(shared) as second, relay(first, Stuck()):
+        await store(first, message("a", 1))
+        await until(lambda: REGISTRY.get_sample_value("outbox_pending") == 1)
+        async with relay(second, Recorder()):
+            await until(lambda: REGISTRY.get_sample_value("outbox_pending") == 0)
+        released.set()
+
+
 async def test_stopping_publishes_what_is_left_and_gives_the_lock_back(database: Database) -> None:
     bus = Recorder()
     async with relay(database, bus):
@@ -210,6 +247,32 @@ async def test_old_messages_are_deleted_after_a_day_and_unpublished_ones_never(d
 
     async with relay(database, Recorder()):
         await until(only_the_waiting_one)
+
+
+async def test_old_messages_are_deleted_in_bites(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A statement that is to delete a whole backlog takes too long, and then never ends."""
+    monkeypatch.setattr(relay_module, "CLEAN_AT_ONCE", 10)
+    await store(database, *(message("a", version) for version in range(1, 26)))
+    async with database.transaction() as connection:
+        await connection.execute(sa.update(outbox).values(published_at=sa.func.now() - sa.text("interval '2 days'")))
+        for statement in (
+            "CREATE TABLE bite (size int)",
+            "CREATE FUNCTION bite() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN INSERT INTO bite SELECT count(*) FROM gone; RETURN NULL; END $$",
+            "CREATE TRIGGER bite AFTER DELETE ON outbox REFERENCING OLD TABLE AS gone "
+            "FOR EACH STATEMENT EXECUTE FUNCTION bite()",
+        ):
+            await connection.execute(sa.text(statement))
+
+    async def bites() -> list[int]:
+        async with database.autocommit() as connection:
+            return list((await connection.scalars(sa.text("SELECT size FROM bite"))).all())
+
+    async def all_gone() -> bool:
+        return await bites() == [10, 10, 5]
+
+    async with relay(database, Recorder()):
+        await until(all_gone)
 
 
 async def test_without_nats_messages_wait_and_then_go(

@@ -29,7 +29,7 @@ PUBLISHED = Counter("outbox_published_total", "Messages published")
 BATCH = 200
 POLL_BUSY, POLL_IDLE = 0.2, 1.0
 GATHER = 0.005  # after a commit: under load the messages of many transactions then share two statements
-CLEAN_EVERY = 300.0
+CLEAN_EVERY, CLEAN_AT_ONCE = 300.0, 1000
 
 
 class Publisher(Protocol):
@@ -50,7 +50,7 @@ class Relay:
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._cleaned = float("-inf")
-        self._lock_key = zlib.crc32(b"outbox-relay")
+        self._lock = sa.select(sa.func.pg_try_advisory_lock(zlib.crc32(b"outbox-relay")))
         age = sa.func.extract("epoch", sa.func.now() - table.c.created_at)
         self._select = (
             sa.select(
@@ -67,7 +67,9 @@ class Relay:
         )
         ids = sa.bindparam("ids", type_=sa.ARRAY(sa.BigInteger))
         self._mark = sa.update(table).where(table.c.id == sa.any_(ids)).values(published_at=sa.func.now())
-        self._forget = sa.delete(table).where(table.c.published_at < sa.func.now() - RETENTION)
+        # From the front: to look for old rows would read a day of messages each time, until it takes too long to end.
+        oldest = sa.select(table.c.id).order_by(table.c.id).limit(CLEAN_AT_ONCE).correlate(None)
+        self._forget = sa.delete(table).where(table.c.id.in_(oldest), table.c.published_at < sa.func.now() - RETENTION)
         database.on_commit(self.wake)
 
     @property
@@ -93,7 +95,7 @@ class Relay:
     async def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                async with self._database.autocommit() as connection:
+                async with self._database.session() as connection:
                     await self._lead(connection)
             except DependencyUnavailable as error:
                 log.warning("relay.waiting", reason=str(error))
@@ -104,7 +106,9 @@ class Relay:
             await _pause(POLL_IDLE, self._stopping)
 
     async def _lead(self, connection: AsyncConnection) -> None:
-        if not await connection.scalar(sa.select(sa.func.pg_try_advisory_lock(self._lock_key))):
+        if not (await self._execute(connection, self._lock)).scalar_one():
+            PENDING.set(0)  # what waits is the leader's to tell, and this process may have been the leader before
+            AGE.set(0)
             return
         LEADER.set(1)
         try:
@@ -121,7 +125,7 @@ class Relay:
     async def publish_batch(self, connection: AsyncConnection) -> bool:
         """Publish up to 200 messages; True when there were any."""
         self._wake.clear()
-        rows = (await connection.execute(self._select)).all()
+        rows = (await self._execute(connection, self._select)).all()
         PENDING.set(len(rows))
         AGE.set(float(rows[0].age) if rows else 0)
         published: list[int] = []
@@ -130,7 +134,7 @@ class Relay:
                 await self._publish(wave, published)
         finally:
             if published:
-                await connection.execute(self._mark, {"ids": published})
+                await self._execute(connection, self._mark, {"ids": published})
                 PUBLISHED.inc(len(published))
         if len(rows) == BATCH:
             self.wake()
@@ -149,8 +153,16 @@ class Relay:
     async def _clean(self, connection: AsyncConnection) -> None:
         now = asyncio.get_running_loop().time()
         if now - self._cleaned > CLEAN_EVERY:
-            self._cleaned = now
-            await connection.execute(self._forget)
+            deleted = (await self._execute(connection, self._forget)).rowcount
+            if deleted < CLEAN_AT_ONCE:
+                self._cleaned = now
+            else:
+                self.wake()
+
+    async def _execute(self, connection: AsyncConnection, statement: sa.Executable, values: Any = None) -> Any:
+        # The session is kept: a server that falls silent would otherwise hold the relay for as long.
+        async with asyncio.timeout(self._database.time_limit):
+            return await connection.execute(statement, values)
 
 
 async def _pause(seconds: float, unless: asyncio.Event) -> None:

@@ -19,7 +19,13 @@ _SESSION = {
     "lock_timeout": "3000",
     "idle_in_transaction_session_timeout": "10000",
     "jit": "off",
+    # A client whose machine was lost is silent, not gone: its locks, the relay's too, would be held for two hours.
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
 }
+# Of a block: a silent server keeps none of its own limits above. Below a handler's, which would take the blame.
+TIME_LIMIT = 10.0
 
 
 class DatabaseUnavailable(DependencyUnavailable):
@@ -32,11 +38,12 @@ def database_url(url: str, password: str) -> URL:
 
 
 class Database:
-    """A pool of connections. Starts without a server and finds it when it is there."""
+    """A pool of connections. Starts without a server and finds it when it is there; `time_limit` in seconds."""
 
     name = "database"
 
-    def __init__(self, settings: DatabaseSettings) -> None:
+    def __init__(self, settings: DatabaseSettings, time_limit: float = TIME_LIMIT) -> None:
+        self.time_limit = time_limit
         self._on_commit: list[Callable[[], None]] = []
         self._engine: AsyncEngine = create_async_engine(
             database_url(settings.database_url, settings.database_password.get_secret_value()),
@@ -61,16 +68,26 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """BEGIN … COMMIT; rolled back on any exception. Raises `DatabaseUnavailable` without a server."""
+        """BEGIN … COMMIT; rolled back on any exception and at the time limit.
+
+        Raises `DatabaseUnavailable` without a server, or when it takes too long.
+        """
         with _translated():
-            async with self._engine.begin() as connection:
+            async with asyncio.timeout(self.time_limit), self._engine.begin() as connection:
                 yield connection
         for callback in self._on_commit:
             callback()
 
     @asynccontextmanager
     async def autocommit(self) -> AsyncIterator[AsyncConnection]:
-        """A connection for single statements: two round trips fewer than a transaction."""
+        """A connection for single statements: two round trips fewer than a transaction. The time limit is the same."""
+        with _translated():
+            async with asyncio.timeout(self.time_limit), self._autocommit.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncConnection]:
+        """As `autocommit`, to be kept: the time limit is for the caller to set, on each statement."""
         with _translated():
             async with self._autocommit.connect() as connection:
                 yield connection

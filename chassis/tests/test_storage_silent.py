@@ -1,0 +1,67 @@
+"""A database whose machine is lost says nothing at all: no error, no end of the connection."""
+
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+import sqlalchemy as sa
+from pydantic import SecretStr
+from sample.line import Line, line
+from sqlalchemy.engine import make_url
+
+from chassis.settings import DatabaseSettings
+from chassis.storage import Database, DatabaseUnavailable
+from conftest import ServiceDatabase
+
+ONE = sa.text("SELECT 1")
+
+
+@pytest.fixture
+async def wire(sample_database: ServiceDatabase) -> AsyncIterator[Line]:
+    async with line(make_url(sample_database.url).port or 0) as to_server:
+        yield to_server
+
+
+@pytest.fixture
+async def remote(sample_database: ServiceDatabase, wire: Line) -> AsyncIterator[Database]:
+    """The database at the far end of the wire, with little patience."""
+    url = make_url(sample_database.url).set(port=wire.port).render_as_string()
+    settings = DatabaseSettings(database_url=url, database_password=SecretStr(sample_database.password))
+    pool = Database(settings, time_limit=0.3)
+    yield pool
+    await pool.stop()
+
+
+async def test_a_transaction_with_a_silent_server_ends_as_with_an_absent_one(remote: Database, wire: Line) -> None:
+    async def work() -> None:
+        async with remote.transaction() as connection:
+            await connection.execute(ONE)
+            wire.lose()
+            await connection.execute(ONE)
+
+    begun = time.monotonic()
+    with pytest.raises(DatabaseUnavailable):
+        await work()
+    assert time.monotonic() - begun < 4
+    async with remote.transaction() as connection:
+        assert await connection.scalar(ONE) == 1, "the lost connection was not thrown away"
+
+
+async def test_a_statement_to_a_silent_server_ends_as_with_an_absent_one(remote: Database, wire: Line) -> None:
+    async def work() -> None:
+        async with remote.autocommit() as connection:
+            await connection.execute(ONE)
+
+    await work()
+    wire.lose()
+    begun = time.monotonic()
+    with pytest.raises(DatabaseUnavailable):
+        await work()
+    assert time.monotonic() - begun < 4
+
+
+async def test_the_server_gives_up_a_client_whose_machine_was_lost_within_half_a_minute(database: Database) -> None:
+    async with database.autocommit() as connection:
+        shown = [await connection.scalar(sa.text(f"SHOW tcp_keepalives_{of}")) for of in ("idle", "interval", "count")]
+    idle, interval, count = map(int, shown)
+    assert 0 < idle + interval * count <= 30, "a lost relay's lock, and every row lock, is held for so long"
