@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from nats.aio.msg import Msg
+from prometheus_client import REGISTRY
+from sample.line import line
 from sample.main import Notes
 from sample.waiting import until
 
@@ -340,6 +342,51 @@ async def _nothing_is_owed(bus: Bus) -> bool:
     return bool(known.num_ack_pending == 0)
 
 
+async def test_after_a_stop_no_handler_is_at_work(bus: Bus, subject: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message may wait for others of its aggregate: its handler would begin when the database is closed already."""
+    monkeypatch.setattr(consumer_module, "HANDLER_TIMEOUT", 0.5)
+    running, begun = 0, 0
+
+    async def handle(_: Message) -> None:
+        nonlocal running, begun
+        running, begun = running + 1, begun + 1
+        try:
+            await asyncio.sleep(0.4)
+        finally:
+            running -= 1
+
+    async with consuming(bus, subject, handle):
+        for version in range(1, 6):
+            await publish(bus, subject, "a", version)
+        await until(lambda: begun == 1)
+    assert running == 0
+    assert not [task for task in asyncio.all_tasks() if "_in_order" in repr(task.get_coro())]
+
+
+async def test_a_connection_that_the_server_closes_with_an_error_is_made_again(
+    bus: Bus, bus_settings: BusSettings, subject: str
+) -> None:
+    got: list[str] = []
+
+    async def handle(message: Message) -> None:
+        got.append(message.subject)
+
+    async with line(int(bus_settings.nats_url.rsplit(":", 1)[1])) as wire:
+        remote = Bus(bus_settings.model_copy(update={"nats_url": f"nats://127.0.0.1:{wire.port}"}), "remote")
+        await remote.start()
+        await remote.jetstream()
+        async with consuming(remote, subject, handle) as consumer:
+            await publish(remote, subject, "before")
+            await until(lambda: got == ["before"])
+            wire.say(b"-ERR 'User Authentication Expired'\r\n")
+            await until(lambda: REGISTRY.get_sample_value("bus_connected") == 0, every=0)
+            await until(lambda: _accepted(remote, subject, "after"))
+            await until(lambda: got == ["before", "after"])
+            assert consumer.alive
+            assert remote.alive
+        await remote.stop()
+
+
 @pytest.fixture
 def mortal_nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator["MortalNats"]:
     server = MortalNats(tmp_path_factory.mktemp("nats"))
@@ -365,6 +412,13 @@ class MortalNats:
         servers.stop(self._process, signal.SIGKILL)
 
 
+async def _accepted(bus: Bus, subject: str, aggregate: str) -> bool:
+    with contextlib.suppress(DependencyUnavailable):
+        await publish(bus, subject, aggregate)
+        return True
+    return False
+
+
 async def test_a_killed_nats_is_found_again_and_nothing_is_lost(mortal_nats: MortalNats) -> None:
     url = f"nats://127.0.0.1:{mortal_nats.port}"
     bus = Bus(BusSettings.model_validate({"nats_url": url, "nats_user": "test", "nats_password": "x"}), "test")
@@ -384,13 +438,7 @@ async def test_a_killed_nats_is_found_again_and_nothing_is_lost(mortal_nats: Mor
             await publish(bus, subject, "during")
         mortal_nats.start()
 
-        async def published() -> bool:
-            with contextlib.suppress(DependencyUnavailable):
-                await publish(bus, subject, "after")
-                return True
-            return False
-
-        await until(published, every=0.1)
+        await until(lambda: _accepted(bus, subject, "after"), every=0.1)
         await until(lambda: "after" in got, seconds=10)
         assert consumer.alive
     await bus.stop()

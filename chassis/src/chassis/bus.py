@@ -46,10 +46,16 @@ class Bus:
         self.stream = settings.namespace.upper()
         self.dead_stream = f"{self.stream}_DEAD"
 
+    @property
+    def alive(self) -> bool:
+        """False when there is no connection and nobody tries to make one."""
+        return self._task is None or not self._task.done() or self._connected.is_set()
+
     async def start(self) -> None:
         self._task = asyncio.create_task(self._connect(), name="bus")
 
     async def stop(self) -> None:
+        self._connected.clear()
         if self._task is not None:
             self._task.cancel()
         if self._client.is_connected:
@@ -115,6 +121,15 @@ class Bus:
             CONNECTED.set(1)
             log.info("bus.reconnected")
 
+        async def on_closed() -> None:
+            # nats-py closes for good at almost every error that a server reports, as when its credentials expire.
+            if self._connected.is_set():
+                log.warning("bus.closed", reason=repr(self._client.last_error))
+                CONNECTED.set(0)
+                self._connected.clear()
+                self._client = Client()
+                await self.start()
+
         async def on_error(error: Exception) -> None:
             log.warning("bus.error", reason=repr(error))
 
@@ -129,6 +144,7 @@ class Bus:
             "connect_timeout": 2,
             "disconnected_cb": on_disconnect,
             "reconnected_cb": on_reconnect,
+            "closed_cb": on_closed,
             "error_cb": on_error,
         }
 

@@ -89,7 +89,11 @@ class Consumer:
             self._loop.cancel()
             await asyncio.wait([self._loop])
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=HANDLER_TIMEOUT)
+            _, late = await asyncio.wait(self._tasks, timeout=HANDLER_TIMEOUT)
+            # Those that waited for another one's turn. What they need is closed next; cancelled they roll back first.
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     async def _run(self) -> None:
         while not self._stopping:
@@ -123,13 +127,13 @@ class Consumer:
         )
 
     async def _fetch(self, jetstream: JetStreamContext, subscription: JetStreamContext.PullSubscription) -> None:
-        async with self._slots:
-            free = 1 + self._slots._value
+        async with self._slots:  # wait until one at least is free
+            pass
         try:
-            batch = await subscription.fetch(free, timeout=FETCH_TIMEOUT)
+            batch = await subscription.fetch(AT_ONCE - len(self._tasks), timeout=FETCH_TIMEOUT)
         except (nats.errors.TimeoutError, TimeoutError):
             # A deleted durable looks like silence: ask, and let the error of a missing one make it anew.
-            await jetstream.consumer_info(self._bus.stream, self.name)
+            LAG.set((await jetstream.consumer_info(self._bus.stream, self.name)).num_pending or 0)
             return
         for raw in batch:
             await self._slots.acquire()
