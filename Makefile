@@ -46,6 +46,7 @@ help:
 	@echo
 	@echo "  make check               format, lint, types, import contracts"
 	@echo "  make test                all tests; the running stack is tested in a copy of its own"
+	@echo "  make watch TEST=…        one test in detail; docs/patterns.md names one for each pattern"
 	@echo "  make setup               only the environment in .venv                       [PYTHON=python3.12]"
 
 setup: $(STAMP)
@@ -87,6 +88,10 @@ test: $(STAMP)
 	$(RUN) -m pytest -m "not system" -n 2 -q
 	@$(LOCAL) trial
 
-.PHONY: need-service
+watch: $(STAMP)
+	@test -n "$(TEST)" || { echo "which one? make watch TEST=…  (docs/patterns.md lists them)" >&2; exit 2; }
+	@$(RUN) -m pytest -v -m "not system" -k "$(TEST)" chassis services tests
+
+.PHONY: need-service watch
 need-service:
 	@test -n "$(SERVICE)" || { echo "which one? make $(MAKECMDGOALS) SERVICE=orders  (make status lists them)" >&2; exit 2; }

@@ -7,8 +7,10 @@ import pytest
 import sqlalchemy as sa
 from sample.storage import keys, note
 
-from chassis.idempotency import Answer, Claim, IdempotencyKeys, KeyReused, RequestInProgress
+from chassis.idempotency import LEASE, Answer, Claim, IdempotencyKeys, KeyReused, RequestInProgress
 from chassis.storage import Database
+
+LEASE_SECONDS = int(LEASE.total_seconds())
 
 CREATED = Answer(201, b'{"id": 1}', "/notes/1")
 
@@ -107,10 +109,10 @@ async def test_the_claim_of_a_dead_process_is_taken_over_after_its_lease(
     request_: Request, known: IdempotencyKeys
 ) -> None:
     await known._take("anna", "key", hashlib.sha256(b"body").digest())  # and dies here
-    await request_.age(29)
+    await request_.age(LEASE_SECONDS - 1)
     with pytest.raises(RequestInProgress):
         await request_.send()
-    await request_.age(31)
+    await request_.age(LEASE_SECONDS + 1)
     with pytest.raises(KeyReused):
         await request_.send(b"another")
     assert await request_.send() == CREATED
@@ -120,7 +122,7 @@ async def test_a_claimant_that_was_only_slow_has_no_second_effect(request_: Requ
     request_.release.clear()
     slow = asyncio.create_task(request_.send())
     await asyncio.wait([slow], timeout=0.3)
-    await request_.age(31)
+    await request_.age(LEASE_SECONDS + 1)
     second = asyncio.create_task(request_.send())
     await asyncio.wait([second], timeout=0.3)
     request_.release.set()

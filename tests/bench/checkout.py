@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,8 +41,12 @@ class ProcessFigures:
 
 @dataclass(frozen=True)
 class Checkout:
-    """Orders a second; seconds after the last answer until all were final; seconds from placed to confirmed."""
+    """Orders a second; seconds after the last answer until all were final; seconds from placed to confirmed.
 
+    `up_seconds`: from nothing, in an environment that is set up, until the first order was confirmed.
+    """
+
+    up_seconds: float
     orders: int
     orders_per_second: float
     settled_seconds: float
@@ -58,7 +63,7 @@ class Checkout:
 def measure(orders: int = 2000, concurrency: int = 32, steady_seconds: float = 20) -> Checkout:
     """Start a shop, load it, take it down. Raises `CalledProcessError` when traffic or the invariants fail."""
     os.environ["BANYAN_HOME"] = HOME
-    with Place.current().alone(), _running() as supervisor:
+    with Place.current().alone(), _running() as (supervisor, up_seconds):
         before = _cpu_seconds(supervisor)
         load = _traffic("--orders", str(orders), "--concurrency", str(concurrency), "--seed", "1")
         after = _cpu_seconds(supervisor)
@@ -66,6 +71,7 @@ def measure(orders: int = 2000, concurrency: int = 32, steady_seconds: float = 2
         steady = _traffic("--orders", str(int(RATE * steady_seconds)), "--rate", str(RATE), "--cards", "good")
         subprocess.run([sys.executable, "-m", "tests.invariants"], check=True, cwd=ROOT)
     return Checkout(
+        up_seconds,
         orders,
         load["orders_per_second"],
         load["settled_seconds"],
@@ -77,12 +83,13 @@ def measure(orders: int = 2000, concurrency: int = 32, steady_seconds: float = 2
 
 
 @contextmanager
-def _running() -> Iterator[Supervisor]:
+def _running() -> Iterator[tuple[Supervisor, float]]:
     screen = Screen()
     commands.clean(Place.current(), screen)
+    begun = time.perf_counter()
     up(Place.current(), ports_check.free_ports(), screen)
     try:
-        yield Supervisor(Place.current())
+        yield Supervisor(Place.current()), time.perf_counter() - begun
     finally:
         commands.down(Place.current(), screen)
         commands.clean(Place.current(), screen)

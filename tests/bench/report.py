@@ -48,6 +48,7 @@ def _bars(proxies: Sequence[Row], reads: Comparison, orders: Checkout) -> str:
     services = [p for p in orders.processes if p.name not in ("postgres", "nats", "supervisor")]
     heaviest = max(services, key=lambda process: process.memory_mib)
     rows = [
+        ("`make up` until the first order is confirmed, environment set up, s", "≤ 40", f"{orders.up_seconds:.0f}"),
         ("gateway, all features on, against Traefik with none, 450 bytes", "≥ 0.6", _times(proxies, "traefik")),
         ("gateway against a naive FastAPI and httpx proxy, 450 bytes", "≥ 10", _times(proxies, "naive")),
         ("catalog read by ISBN against a route of constants", "≥ 0.35", f"{reads.ratio:.2f}"),

@@ -7,7 +7,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ROW = re.compile(
-    r"^\| (?P<pattern>[^|]+) \| [^|]+ \| \[`[^`]+`\]\((?P<file>[^)]+)\) \| \[`(?P<test>\w+)`\]\((?P<path>[^)]+)\) \|$"
+    r"^\| (?P<pattern>[^|]+) \| [^|]+ \| \[`[^`]+`\]\((?P<file>[^)]+)\) "
+    r"\| \[`(?P<test>\w+)`\]\((?P<path>[^)]+)\) \| `make watch TEST=(?P=test)` \|$"
 )
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)[^)]*\)")
 PAGES = sorted(
