@@ -32,6 +32,7 @@ help:
 	@echo "Banyan: a bookshop of small services, on this machine"
 	@echo
 	@echo "  make up                  set up, start, seed, and let a first customer buy   [PORT=8080 BASE_PORT=8100]"
+	@echo "                           OTLP_ENDPOINT=http://127.0.0.1:4318 sends spans to a collector"
 	@echo "                           FAULTS=on lets faults be injected (delay, error, drop) through /faults"
 	@echo "  make down                stop gracefully; the data stays"
 	@echo "  make status              what runs, and is it ready"

@@ -1,6 +1,7 @@
 """The one table of what runs: each service with its settings and secrets, and the servers below them."""
 
 import functools
+import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from deploy.local.servers import LOOPBACK
 OPERATOR_EMAIL = "operator@banyan.example"
 DRAIN_SECONDS = 1.0
 GRACE_SECONDS = 20.0
+# Of the caller's environment, nothing else reaches a service: where a collector takes spans, and how many of them.
+PASSED_ON = ("OTLP_ENDPOINT", "TRACE_RATIO")
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Service:
             "DRAIN_SECONDS": str(DRAIN_SECONDS),
             "GRACE_SECONDS": str(GRACE_SECONDS),
             "SECRETS_DIR": str(place.secrets / self.name),
+            **{name: os.environ[name] for name in PASSED_ON if os.environ.get(name)},
         }
         if self.database:
             values["DATABASE_URL"] = database_url(ports, self.name)

@@ -30,6 +30,17 @@ def test_no_secret_is_in_an_environment_or_on_a_command_line(place: Place) -> No
     assert not [name for name, value in _all_secrets(place).items() if value in rendered]
 
 
+def test_a_collector_of_the_callers_is_passed_on_and_nothing_else(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTLP_ENDPOINT", "http://127.0.0.1:4318")
+    monkeypatch.setenv("LOG_LEVEL", "DEBUG")
+    for service in SERVICES:
+        environment = service.environment(place)
+        assert environment["OTLP_ENDPOINT"] == "http://127.0.0.1:4318"
+        assert "LOG_LEVEL" not in environment
+
+
 def test_each_service_has_the_secrets_of_its_own_and_no_more(place: Place) -> None:
     for service in SERVICES:
         folder = Path(service.environment(place)["SECRETS_DIR"])
