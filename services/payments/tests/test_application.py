@@ -28,6 +28,7 @@ from payments.domain import (
 
 ORDER, CUSTOMER, CHARGE = UUID(int=1), UUID(int=2), UUID(int=3)
 SETTLE = timedelta(seconds=5)
+AT_WORK = timedelta(seconds=20)
 
 
 class Clock:
@@ -123,7 +124,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.clock, self.storage, self.psp = Clock(), FakeStorage(), FakeProcessor()
-        self.payments = Payments(self.storage, self.psp, SETTLE, self.clock)
+        self.payments = Payments(self.storage, self.psp, SETTLE, AT_WORK, self.clock)
 
     async def charge(self, message_id: UUID | None = None) -> None:
         await self.payments.charge_card(ORDER, CUSTOMER, 1299, "EUR", "tok_ok", message_id or uuid4())
@@ -258,14 +259,34 @@ async def test_a_repeated_command_with_a_new_id_is_answered_again_and_charges_no
 
 async def test_a_refund_of_an_open_charge_waits_for_its_outcome(desk: Desk) -> None:
     desk.psp.failure, desk.psp.arrives, desk.psp.away = OutcomeUnknown("lost"), True, True
-    with pytest.raises(DependencyUnavailable):
-        await desk.charge()
-    with pytest.raises(Retry):
-        await desk.refund()
+    for attempt in (desk.charge, desk.refund):
+        with pytest.raises(DependencyUnavailable):
+            await attempt()
     desk.psp.away = False
     await desk.charge()
     await desk.refund()
     assert (desk.payment.state, desk.told) == (PaymentState.REFUNDED, [CardCharged, CardRefunded])
+
+
+async def test_a_refund_finds_the_charge_whose_own_command_never_comes_again(desk: Desk) -> None:
+    desk.psp.failure, desk.psp.arrives, desk.psp.away = OutcomeUnknown("lost"), True, True
+    with pytest.raises(DependencyUnavailable):
+        await desk.charge()
+    desk.psp.away = False
+    await desk.refund()
+    assert (desk.payment.state, desk.psp.refunds) == (PaymentState.REFUNDED, [ORDER])
+
+
+async def test_a_refund_voids_a_charge_that_no_delivery_can_send_any_more(desk: Desk) -> None:
+    desk.psp.failure = OutcomeUnknown("lost on the way there")
+    with pytest.raises(Retry):
+        await desk.charge()
+    desk.clock.now += SETTLE + AT_WORK - timedelta(seconds=1)
+    with pytest.raises(Retry):
+        await desk.refund()
+    desk.clock.now += timedelta(seconds=1)
+    await desk.refund()
+    assert (desk.payment.state, desk.told) == (PaymentState.VOIDED, [CardRefunded])
 
 
 async def test_a_refund_before_its_charge_leaves_a_tombstone_that_declines_the_charge(desk: Desk) -> None:

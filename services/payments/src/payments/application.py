@@ -55,18 +55,20 @@ def utc_now() -> datetime:
 
 
 class Payments:
-    """`settle` is how long after it was sent a request may still arrive at the processor."""
+    """`settle`: how long after it was sent a request may still arrive; `at_work`: the longest that a command takes."""
 
     def __init__(
         self,
         storage: Storage,
         processor: Processor,
         settle: timedelta,
+        at_work: timedelta,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._storage = storage
         self._processor = processor
         self._settle = settle
+        self._at_work = at_work
         self._clock = clock
 
     async def read(self, order_id: UUID, customer_id: UUID | None) -> Payment:
@@ -97,8 +99,13 @@ class Payments:
         payment = await self._storage.load(order_id)
         if payment is None:
             await self._leave_tombstone(order_id, message_id)
+        elif payment.state is PaymentState.OPEN and payment.submitted_at is not None:
+            # The command to charge may be lost for good, and nobody else would ever close the payment.
+            await self._replace(await self._clear_up(payment, payment.submitted_at))
+            await self.refund_card(order_id, message_id)
         elif payment.state is PaymentState.OPEN:
-            await self._void(payment, message_id)
+            voided = payment.void(self._clock())
+            await self._conclude(voided, voided.answer_to_refund(), message_id)
         elif payment.state in (PaymentState.CHARGED, PaymentState.REFUNDING):
             await self._give_back(payment, message_id)
         else:
@@ -136,11 +143,14 @@ class Payments:
             await work.add(tombstone)
             await work.publish(tombstone.answer_to_refund())
 
-    async def _void(self, payment: Payment, message_id: UUID) -> None:
-        if payment.submitted_at is not None:
+    async def _clear_up(self, payment: Payment, sent: datetime) -> Payment:
+        """What came of a charge: its outcome, or that it was never sent, once no delivery can be about to send it."""
+        found, now = await self._processor.find(payment), self._clock()
+        if found is not None:
+            return payment.settle(found, now)
+        if now - sent < self._at_work + self._settle:
             raise Retry(ASK_AGAIN, "the charge has no outcome yet")
-        voided = payment.void(self._clock())
-        await self._conclude(voided, voided.answer_to_refund(), message_id)
+        return payment.take_back(None, now)
 
     async def _give_back(self, payment: Payment, message_id: UUID) -> None:
         if payment.state is PaymentState.CHARGED:

@@ -8,7 +8,7 @@ from chassis import asyncapi, service
 from chassis.auth import TokenVerifier, authenticated, keys_from
 from chassis.breaker import Breaker
 from chassis.bus import Bus
-from chassis.consumer import Consumer
+from chassis.consumer import HANDLER_TIMEOUT, Consumer
 from chassis.http_client import HttpClient
 from chassis.lifecycle import Lifecycle, serve
 from chassis.periodic import Periodic
@@ -38,7 +38,8 @@ def create_app(
     bus = bus or Bus(settings, settings.service_name)
     psp = psp or psp_client(settings)
     storage = SqlStorage(database, messaging.to_message)
-    payments = Payments(storage, HttpProcessor(psp), timedelta(seconds=settings.psp_settle_seconds))
+    settle, at_work = timedelta(seconds=settings.psp_settle_seconds), timedelta(seconds=HANDLER_TIMEOUT)
+    payments = Payments(storage, HttpProcessor(psp), settle, at_work)
     verifier = verifier or TokenVerifier(keys_from(settings.jwks_url), settings)
     consumer = Consumer(bus, settings.service_name, messaging.handlers(payments))
     lifecycle = Lifecycle(
