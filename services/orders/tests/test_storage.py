@@ -49,3 +49,17 @@ async def test_of_two_cancellations_at_once_the_second_is_as_good_as_the_first(
         await first.save(order.start_cancelling("changed my mind", NOW), move.saga, ["cancelling"], NOW)
     assert ((await second).state, (await second).reason) == (OrderState.CANCELLING, "changed my mind")
     await database.stop()
+
+
+async def test_the_card_is_forgotten_as_soon_as_nobody_is_to_be_charged(settings: Settings) -> None:
+    database = Database(settings)
+    storage = SqlStorage(database, messaging.to_message)
+    order = placed()
+    begun = Checkout().begin(order.id, NOW).saga
+    async with storage.begin() as work:
+        await work.add(order, begun, ["placed"])
+        await work.save(order.start_cancelling("changed my mind", NOW), begun, [], NOW)
+    stored = await storage.order(order.id)
+    await database.stop()
+    assert stored is not None
+    assert stored.card_token is None

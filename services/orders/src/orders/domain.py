@@ -87,7 +87,7 @@ class Order:
 
     id: UUID
     customer_id: UUID
-    card_token: str = field(repr=False)
+    card_token: str | None = field(repr=False)
     lines: tuple[Line, ...]
     total: Money
     price_source: PriceSource
@@ -112,7 +112,8 @@ class Order:
     def _become(self, state: OrderState, now: datetime, start: OrderState) -> "Order":
         if self.state is not start:
             raise TransitionRefused(f"order {self.id} is {self.state}, not {start}")
-        return replace(self, state=state, updated_at=now, version=self.version + 1)
+        # Nobody is charged for an order that is no longer pending: what is not needed is not kept.
+        return replace(self, state=state, updated_at=now, version=self.version + 1, card_token=None)
 
 
 def price_lines(wishes: Sequence[Wish], prices: Sequence[Price]) -> tuple[tuple[Line, ...], Money]:

@@ -30,7 +30,13 @@ _told = (
 _SAGA = ("step", "direction", "attempt", "due_at", "saga_reason")
 _begun = insert(saga).values(order_id=_of, **_set(saga, *_SAGA)).cte("begun")
 _moved = sa.update(saga).where(saga.c.order_id == _of).values(_set(saga, *_SAGA)).cte("moved")
-_CHANGING = ("state", "reason", "updated_at", "version")  # only by a transition, which counts the version up
+_CHANGING = (
+    "state",
+    "reason",
+    "card_token",
+    "updated_at",
+    "version",
+)  # only by a transition, which counts the version up
 
 ADD = insert(orders).values(_set(orders, *orders.c.keys())).add_cte(_begun, _told)
 SAVE = (

@@ -17,7 +17,7 @@ orders = sa.Table(
     sa.Column("customer_id", sa.Uuid, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("reason", sa.Text),
-    sa.Column("card_token", sa.Text, nullable=False),
+    sa.Column("card_token", sa.Text),
     # Lines are written once and read whole, never searched: one row is one insert and one read.
     sa.Column("lines", JSONB, nullable=False),
     sa.Column("total_amount", sa.BigInteger, nullable=False),
@@ -28,6 +28,7 @@ orders = sa.Table(
     sa.Column("version", sa.Integer, nullable=False),
     sa.CheckConstraint("state IN ('pending', 'confirmed', 'cancelling', 'cancelled')", name="orders_state"),
     sa.CheckConstraint("total_amount > 0", name="orders_total_positive"),
+    sa.CheckConstraint("card_token IS NULL OR state = 'pending'", name="orders_card_forgotten"),
     sa.Index("orders_of_customer", "customer_id", "id"),
 )
 saga = sa.Table(

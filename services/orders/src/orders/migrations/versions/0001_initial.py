@@ -16,7 +16,7 @@ def upgrade() -> None:
         sa.Column("customer_id", sa.Uuid, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("reason", sa.Text),
-        sa.Column("card_token", sa.Text, nullable=False),
+        sa.Column("card_token", sa.Text),
         sa.Column("lines", JSONB, nullable=False),
         sa.Column("total_amount", sa.BigInteger, nullable=False),
         sa.Column("currency", sa.Text, nullable=False),
@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer, nullable=False),
         sa.CheckConstraint("state IN ('pending', 'confirmed', 'cancelling', 'cancelled')", name="orders_state"),
         sa.CheckConstraint("total_amount > 0", name="orders_total_positive"),
+        sa.CheckConstraint("card_token IS NULL OR state = 'pending'", name="orders_card_forgotten"),
     )
     op.create_index("orders_of_customer", "orders", ["customer_id", "id"])
     op.create_table(
