@@ -87,9 +87,8 @@ class Processor:
                 return _same(known, charge_id, amount)
             refund = Refund(self._new_id(), charge_id, key, amount, self._clock())
             await work.save(charge.refund(amount))
-            if not await work.add(
-                refund
-            ):  # the lock is on this charge; another one's refund may take the key meanwhile
+            # The lock is on this charge: another one's refund may take the key meanwhile.
+            if not await work.add(refund):
                 raise KeyReused("the key belongs to another refund; choose a new one")
             return refund
 
