@@ -7,8 +7,9 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from chassis.messages import Message, MessageMalformed
+from chassis.messages import Heard, Message, MessageMalformed
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 OTHER_JSON = st.recursive(st.none() | TEXT, st.lists).map(lambda value: json.dumps(value).encode())
@@ -56,3 +57,13 @@ def test_unknown_attributes_are_ignored() -> None:
     message = Message.new("shop.sample.noted.v1", "a", 1, {})
     written = {**json.loads(message.encode()), "partitionkey": "x"}
     assert Message.decode(json.dumps(written).encode()).id == message.id
+
+
+def test_an_error_about_what_was_heard_does_not_repeat_it() -> None:
+    class Charge(Heard):
+        amount: int
+        card: int
+
+    with pytest.raises(ValidationError) as caught:
+        Charge.model_validate({"amount": 1, "card": "tok_secret", "more": "ignored"})
+    assert "tok_secret" not in str(caught.value)

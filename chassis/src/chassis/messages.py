@@ -11,9 +11,19 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from pydantic import BaseModel, ConfigDict
 from uuid_utils.compat import uuid7
 
 from chassis import telemetry
+
+
+class Heard(BaseModel):
+    """Base of the models by which a consumer reads `data`: tolerant of more, and silent about values.
+
+    pydantic's errors repeat what they complain of, and an error of a message goes to the log and to its dead letter.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
 class MessageMalformed(ValueError):

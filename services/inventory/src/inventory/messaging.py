@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from chassis.consumer import Handler, Retry
-from chassis.messages import Message
+from chassis.messages import Heard, Message
 from inventory.application import Inventory
 from inventory.domain import (
     MAX_QUANTITY,
@@ -30,14 +30,14 @@ RELEASE = "shop.orders.release-stock.v1"
 COMMIT = "shop.orders.commit-stock.v1"
 
 
-class Line(BaseModel):
+class Line(Heard):
     """One book of an order. Any text is taken for an ISBN: a wrong one is answered `unknown-book`, not buried."""
 
     isbn: Annotated[str, Field(max_length=64, pattern=r"^[^\x00]*$")]
     quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY)]
 
 
-class ReserveStock(BaseModel):
+class ReserveStock(Heard):
     """Hold these books for the order."""
 
     order_id: UUID
@@ -51,7 +51,7 @@ class ReserveStock(BaseModel):
         return totals
 
 
-class OrderCommand(BaseModel):
+class OrderCommand(Heard):
     """`release-stock` and `commit-stock`: the order says it all."""
 
     order_id: UUID

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from chassis.consumer import Handler
-from chassis.messages import Message
+from chassis.messages import Heard, Message
 from orders.application import Orders
 from orders.domain import Money, Order, OrderCancelled, OrderConfirmed, OrderEvent, OrderPlaced, Price
 from orders.saga import Command, Reply
@@ -22,19 +22,19 @@ _PAYMENTS = (Reply.CARD_CHARGED, Reply.CARD_DECLINED, Reply.CARD_REFUNDED)
 BOOK_CHANGED = "shop.catalog.book-changed.v1"
 
 
-class ReplyData(BaseModel):
+class ReplyData(Heard):
     """What the saga reads of any reply."""
 
     order_id: UUID
     reason: str | None = None
 
 
-class PriceData(BaseModel):
+class PriceData(Heard):
     amount: int
     currency: str
 
 
-class BookChangedData(BaseModel):
+class BookChangedData(Heard):
     isbn: str
     title: str
     price: PriceData

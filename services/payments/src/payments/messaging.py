@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from chassis.consumer import Handler, Retry
-from chassis.messages import Message
+from chassis.messages import Heard, Message
 from payments.application import Payments
 from payments.domain import CardCharged, CardDeclined, CardRefunded, Overtaken, PaymentEvent
 
@@ -22,7 +22,7 @@ _EVENTS: Mapping[type[PaymentEvent], str] = {
 }
 
 
-class ChargeCardData(BaseModel):
+class ChargeCardData(Heard):
     order_id: UUID
     customer_id: UUID
     amount: int
@@ -30,7 +30,7 @@ class ChargeCardData(BaseModel):
     card_token: str
 
 
-class RefundCardData(BaseModel):
+class RefundCardData(Heard):
     order_id: UUID
 
 
