@@ -90,8 +90,9 @@ class Bus:
                 subject, payload, stream=stream, headers={"Nats-Msg-Id": message_id, **(headers or {})}
             )
         except nats.js.errors.NoStreamResponseError as error:
-            await self._ensure_streams()
-            raise BusUnavailable("the stream was missing and has been made again") from error
+            with contextlib.suppress(nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError):
+                await self._ensure_streams()
+            raise BusUnavailable("the stream was missing; it is being made again") from error
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise BusUnavailable(f"NATS did not store the message: {error!r}") from error
 
