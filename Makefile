@@ -86,7 +86,7 @@ check: $(STAMP)
 	.venv/bin/lint-imports
 
 test: $(STAMP)
-	$(RUN) -m pytest -m "not system" -n 2 -q
+	$(RUN) -m pytest -m "not system" -n 2 --dist loadgroup -q
 	@$(LOCAL) trial
 
 watch: $(STAMP)

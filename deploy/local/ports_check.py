@@ -1,5 +1,6 @@
 """Whether the ports are free, and who has them when they are not."""
 
+import random
 import socket
 
 import psutil
@@ -34,8 +35,12 @@ def refuse_impossible(ports: Ports) -> None:
 
 
 def free_ports() -> Ports:
-    """A block of free ports away from the usual ones, for a run beside the user's own."""
-    for base in range(18100, 30000, 100):
+    """A block of free ports away from the usual ones, for a run beside the user's own.
+
+    Any of them: two runs that look at the same time would find the same first one.
+    """
+    bases = range(18100, 30000, 100)
+    for base in random.sample(bases, len(bases)):
         ports = Ports(gateway=base, base=base)
         if not any(_obstacle(port) for port in ports.all().values()):
             return ports

@@ -20,6 +20,10 @@ from deploy.local.supervisor import Supervisor, end, leftovers, wait_until
 from deploy.local.up import prepare
 
 
+# One worker for all: each other one would start a whole run of its own, at the same time.
+pytestmark = pytest.mark.xdist_group("supervised")
+
+
 @pytest.fixture(scope="module")
 def place(server_folder: Path) -> Iterator[Place]:
     place = Place(server_folder / "home", ports_check.free_ports())
