@@ -19,7 +19,6 @@ from deploy.local.screen import Screen, Step
 from deploy.local.supervisor import Supervisor, end, leftovers, wait_until
 from deploy.local.up import prepare
 
-
 # One worker for all: each other one would start a whole run of its own, at the same time.
 pytestmark = pytest.mark.xdist_group("supervised")
 
@@ -54,7 +53,8 @@ async def test_no_role_can_connect_to_another_ones_database(place: Place) -> Non
 
 
 async def test_the_auditor_reads_every_database_and_writes_to_none(place: Place) -> None:
-    assert await databases.prepare(place) == 0
+    await databases.prepare(place)
+    assert await databases.prepare(place) == 0, "a second time there is nothing to make"
     password = place.secret("auditor", "database_password")
     for database in DATABASES:
         connection = await asyncpg.connect(place.auditor_url(database), password=password)
