@@ -31,7 +31,8 @@ def test_no_business_word_stands_in_the_chassis(module: Path) -> None:
 
 def test_the_environment_is_read_in_the_settings_only() -> None:
     offenders = {module.name for module in MODULES if reads_environment(module)}
-    assert offenders == {"settings.py"}
+    # The probe must not cost an import of the settings.
+    assert offenders == {"settings.py", "probe.py"}
 
 
 @each

@@ -1,4 +1,4 @@
-"""Settings: the only reader of the environment and of mounted secrets.
+"""Settings: the only reader of the environment and of mounted secrets, but for `probe`, which must stay light.
 
 A service declares one frozen class out of the pieces below and calls `load`. A missing or wrong value ends the process
 before anything has started, with the whole list, because one message with four lines beats four restarts.

@@ -56,6 +56,14 @@ async def ask(port: int, path: str) -> Answer:
     return answer
 
 
+async def probe(port: int) -> tuple[int | None, str]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "chassis.probe"), env={"PORT": str(port)}, stderr=asyncio.subprocess.PIPE
+    )
+    _, told = await process.communicate()
+    return process.returncode, told.decode()
+
+
 async def closed(port: int) -> None:
     """Wait until no new connection is accepted."""
     async with asyncio.timeout(5):
@@ -103,6 +111,19 @@ async def test_requests_in_flight_at_sigterm_all_succeed(upstream: Upstream) -> 
     assert all(answer.headers[b"connection"] == b"close" for answer in answers)
     async with asyncio.timeout(5):
         assert await process.wait() == 0
+
+
+async def test_the_probe_of_an_image_tells_that_the_gateway_drains(upstream: Upstream) -> None:
+    port = free_port()
+    process = await spawn(upstream.port, port, HOST="0.0.0.0", DRAIN_SECONDS="2")  # noqa: S104
+    (await connect(port)).writer.close()
+    assert await probe(port) == (0, "")
+    process.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(2):
+        while await probe(port) != (1, "draining\n"):
+            pass
+    process.kill()
+    await process.wait()
 
 
 async def test_an_idle_connection_does_not_delay_the_end(upstream: Upstream) -> None:
