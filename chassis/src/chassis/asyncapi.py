@@ -21,7 +21,7 @@ _SCHEMAS = "#/components/schemas/{model}"
 def document(
     settings: ServiceSettings, produces: Sequence[str], consumes: Mapping[str, type[BaseModel]]
 ) -> dict[str, Any]:
-    """The document of a service; its `contracts` folder is left out where only the package is installed."""
+    """The document of a service, with the examples of its `contracts` folder."""
     examples = contracts(settings.service_name)
     messages = {subject: _message(subject, {"type": "object"}, examples.get(subject)) for subject in produces}
     schemas: dict[str, Any] = {}
@@ -42,14 +42,23 @@ def document(
 
 
 def contracts(package: str) -> dict[str, list[Any]]:
-    """Examples of the messages that a service sends, by subject, from the `contracts` folder beside its sources."""
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        return {}
-    files = sorted((Path(spec.origin).parents[2] / "contracts").glob("*.json"))
-    examples = [example for file in files for example in json.loads(file.read_bytes())["examples"]]
+    """Examples of the messages that a service sends, by subject.
+
+    They lie in a folder `contracts`: within the package where it is installed in an image, beside `src` in a checkout.
+    """
+    examples = [example for file in _files(package) for example in json.loads(file.read_bytes())["examples"]]
     subjects = dict.fromkeys(e["type"] for e in examples)  # no set: the document keeps the order of the files
     return {subject: [e for e in examples if e["type"] == subject] for subject in subjects}
+
+
+def _files(package: str) -> list[Path]:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        return []
+    installed, source = Path(spec.origin).parent, Path(spec.origin).parents[1]
+    # Only beside a `src`: what happens to lie two folders above an installed package is somebody else's.
+    folder = source.parent if source.name == "src" else installed
+    return sorted((folder / "contracts").glob("*.json"))
 
 
 def _channel(subject: str) -> dict[str, Any]:
