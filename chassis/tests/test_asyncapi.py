@@ -22,9 +22,9 @@ async def test_asyncapi_is_served_where_a_service_has_messages(alone: Settings) 
 @pytest.mark.parametrize(
     ("package", "contracts"),
     [("app/told", "app/told/contracts"), ("told/src/told", "told/contracts")],
-    ids=["an-image", "a-checkout"],
+    ids=["an-image", "the-repository"],
 )
-def test_examples_are_found_in_an_image_and_in_a_checkout(
+def test_examples_are_found_in_an_image_and_beside_the_sources(
     package: str, contracts: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for folder in (package, contracts, "contracts"):

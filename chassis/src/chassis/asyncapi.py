@@ -44,7 +44,7 @@ def document(
 def contracts(package: str) -> dict[str, list[Any]]:
     """Examples of the messages that a service sends, by subject.
 
-    They lie in a folder `contracts`: within the package where it is installed in an image, beside `src` in a checkout.
+    They lie in a folder `contracts`: within the package where it is installed, beside `src` in the repository.
     """
     examples = [example for file in _files(package) for example in json.loads(file.read_bytes())["examples"]]
     subjects = dict.fromkeys(e["type"] for e in examples)  # no set: the document keeps the order of the files
