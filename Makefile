@@ -16,6 +16,9 @@ LINES ?= 40
 ORDERS ?= 2000
 CONCURRENCY ?= 32
 SEED ?=
+# Without it TEST_SERVERS counts, and without that `auto`: containers where a Docker engine answers.
+SERVERS ?=
+PYTEST := $(if $(SERVERS),TEST_SERVERS=$(SERVERS)) $(RUN) -m pytest
 
 # An environment remembers where it was made: after the folder has moved it is made anew. One that is asked for by
 # name (PYTHON=) is looked at every time.
@@ -26,7 +29,7 @@ ifneq ($(PYTHON),)
 STALE := yes
 endif
 
-.PHONY: help setup up down status logs restart clean check test traffic verify bench replay stale
+.PHONY: help setup up down status logs restart clean check test integration traffic verify bench replay stale
 
 help:
 	@echo "Banyan: a bookshop of small services, on this machine"
@@ -47,6 +50,8 @@ help:
 	@echo
 	@echo "  make check               format, lint, types, import contracts"
 	@echo "  make test                all tests; the running stack is tested in a copy of its own"
+	@echo "                           [SERVERS=containers|embedded: PostgreSQL and NATS by Docker, or from their wheels]"
+	@echo "  make integration         only the tests that use PostgreSQL or NATS          [SERVERS=…]"
 	@echo "  make watch TEST=…        one test in detail; docs/patterns.md names one for each pattern"
 	@echo "  make setup               only the environment in .venv                       [PYTHON=python3.12]"
 
@@ -86,12 +91,15 @@ check: $(STAMP)
 	.venv/bin/lint-imports
 
 test: $(STAMP)
-	$(RUN) -m pytest -m "not system" -n 2 --dist loadgroup -q
+	$(PYTEST) -m "not system" -n 2 --dist loadgroup
 	@$(LOCAL) trial
+
+integration: $(STAMP)
+	$(PYTEST) -m integration -n 2 --dist loadgroup
 
 watch: $(STAMP)
 	@test -n "$(TEST)" || { echo "which one? make watch TEST=…  (docs/patterns.md lists them)" >&2; exit 2; }
-	@$(RUN) -m pytest -v -m "not system" -k "$(TEST)" chassis services tests
+	@$(PYTEST) -v -m "not system" -k "$(TEST)" chassis services tests
 
 .PHONY: need-service watch
 need-service:

@@ -1,13 +1,16 @@
-"""Fixtures for tests that claim to test PostgreSQL and NATS: the real servers, one of each a session."""
+"""Fixtures for tests that claim to test PostgreSQL and NATS: the real servers, one of each a session.
 
+TEST_SERVERS chooses how they run: `tests/servers`.
+"""
+
+import os
 import secrets
-import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -17,27 +20,14 @@ import chassis  # noqa: F401 - known before pytest takes the folder chassis/ for
 # Tests are imported by file (importlib mode), so the root is on the path only when pytest runs as a module.
 sys.path.insert(0, str(Path(__file__).parent))
 
-from deploy.local import guard, nats_config, servers
+from tests.servers import choice
+from tests.servers.contract import NatsServer, PostgresServer, Servers
+from tests.servers.embedded import Embedded
+from tests.servers.images import Images
 
+__all__ = ["MakeDatabase", "NatsServer", "PostgresServer", "ServiceDatabase"]
 
-@dataclass(frozen=True)
-class PostgresServer:
-    """A running cluster; `url(database)` is the superuser's, without the password."""
-
-    port: int
-    password: str
-
-    def url(self, database: str = "postgres", role: str = servers.SUPERUSER) -> str:
-        return f"postgresql://{role}@{servers.LOOPBACK}:{self.port}/{database}"
-
-
-@dataclass(frozen=True)
-class NatsServer:
-    """A running NATS server with JetStream and one account that may do everything."""
-
-    url: str
-    user: str
-    password: str
+CHOICE = pytest.StashKey[choice.Choice]()
 
 
 @dataclass(frozen=True)
@@ -51,6 +41,45 @@ class ServiceDatabase:
 MakeDatabase = Callable[..., Awaitable[ServiceDatabase]]
 
 
+@pytest.hookimpl(trylast=True)  # the terminal's own plug-in comes first, to tell what is fetched
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the servers once: the workers of pytest-xdist are told."""
+    told = getattr(config, "workerinput", {}).get("servers")
+    config.stash[CHOICE] = choice.Choice(choice.Kind(told), Images.named_in(os.environ)) if told else _chosen(config)
+
+
+def _chosen(config: pytest.Config) -> choice.Choice:
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+
+    def obtain(images: Images) -> None:
+        from tests.servers import engine  # slow to import, and the embedded servers do without
+
+        engine.obtain(images, terminal.write_line if terminal else print)
+
+    try:
+        return choice.choose(os.environ, obtain)
+    except choice.NotChosenError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """What pytest-xdist calls for each of its workers."""
+    node.workerinput["servers"] = str(node.config.stash[CHOICE].kind)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Which servers: a figure or a failure may depend on it."""
+    return f"servers: {config.stash[CHOICE]}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever comes to the servers by its fixtures is an integration test."""
+    for item in items:
+        if "servers" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.integration)
+
+
 @pytest.fixture(scope="session")
 def server_folder() -> Iterator[Path]:
     """A folder that PostgreSQL's account may pass through when the tests run as root."""
@@ -59,31 +88,28 @@ def server_folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(server_folder: Path) -> Iterator[PostgresServer]:
-    """PostgreSQL on a port that the system chose. Not durable: nothing here outlives the session."""
-    folder, password = server_folder / "postgres", secrets.token_hex(16)
-    servers.prepare_postgres(folder, password, ["--no-sync"])
-    unsafe = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-    process, port = _on_free_port(lambda port: servers.start_postgres(folder, port, unsafe))
-    with guard.guarded(process, folder):
-        yield PostgresServer(port=port, password=password)
-    servers.stop(process, signal.SIGQUIT)
+def servers(pytestconfig: pytest.Config, server_folder: Path) -> Servers:
+    """How this session runs PostgreSQL and NATS; each worker of pytest-xdist has its own."""
+    chosen = pytestconfig.stash[CHOICE]
+    if chosen.kind is choice.Kind.EMBEDDED:
+        return Embedded(server_folder)
+    from tests.servers.containers import Containers
+
+    return Containers(chosen.images)
 
 
 @pytest.fixture(scope="session")
-def nats_server(server_folder: Path) -> Iterator[NatsServer]:
+def postgres_server(servers: Servers) -> Iterator[PostgresServer]:
+    """PostgreSQL on a port that the system chose. Not durable: nothing here outlives the session."""
+    with servers.postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def nats_server(servers: Servers) -> Iterator[NatsServer]:
     """NATS with JetStream, synced at every message as in production, on a port that the system chose."""
-    config = server_folder / "nats.conf"
-    user = nats_config.NatsUser("test", secrets.token_hex(16))
-
-    def start(port: int) -> subprocess.Popen[bytes]:
-        config.write_text(nats_config.render(port, server_folder / "jetstream", [user]))
-        return servers.start_nats(config, port)
-
-    process, port = _on_free_port(start)
-    with guard.guarded(process, server_folder):
-        yield NatsServer(url=f"nats://{servers.LOOPBACK}:{port}", user=user.name, password=user.password)
-    servers.stop(process, signal.SIGKILL)
+    with servers.nats() as server:
+        yield server
 
 
 @pytest.fixture
@@ -113,18 +139,6 @@ async def make_database(postgres_server: PostgresServer) -> AsyncIterator[MakeDa
     yield make
     for name in names:
         await _execute(postgres_server, f"DROP DATABASE {name} WITH (FORCE)", f"DROP ROLE {name}")
-
-
-def _on_free_port(start: Callable[[int], subprocess.Popen[bytes]]) -> tuple[subprocess.Popen[bytes], int]:
-    """Start on a free port; try others, since between asking and listening somebody may have taken it."""
-    for _ in range(2):
-        port = servers.free_port()
-        try:
-            return start(port), port
-        except servers.ServerFailedError as failure:
-            print(failure)  # noqa: T201  (pytest shows it with the test that needed the server)
-    port = servers.free_port()
-    return start(port), port
 
 
 async def _execute(server: PostgresServer, *statements: str) -> None:

@@ -25,10 +25,12 @@ def service_user(service: str, password: str, namespace: str = "shop") -> NatsUs
     return NatsUser(service, password, (f"{namespace}.{service}.>", f"dead.{namespace}.>"))
 
 
-def render(port: int, store: Path, users: Sequence[NatsUser], monitor_port: int | None = None) -> str:
+def render(
+    port: int, store: Path, users: Sequence[NatsUser], monitor_port: int | None = None, *, host: str = LOOPBACK
+) -> str:
     """The configuration file. NATS reads JSON, so nothing needs an escape of its own."""
     config: dict[str, object] = {
-        "listen": f"{LOOPBACK}:{port}",
+        "listen": f"{host}:{port}",
         "server_name": "banyan-local",
         "max_payload": 1_000_000,
         "jetstream": {
@@ -41,7 +43,7 @@ def render(port: int, store: Path, users: Sequence[NatsUser], monitor_port: int 
         "authorization": {"users": [_user(user) for user in users]},
     }
     if monitor_port is not None:
-        config["http"] = f"{LOOPBACK}:{monitor_port}"
+        config["http"] = f"{host}:{monitor_port}"
     return json.dumps(config, indent=2) + "\n"
 
 

@@ -1,0 +1,1 @@
+"""The servers that integration tests use: containers where a Docker engine answers, embedded ones elsewhere."""
