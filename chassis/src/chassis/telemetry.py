@@ -5,6 +5,8 @@ documents of one request can be found by one id.
 """
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
@@ -18,7 +20,11 @@ from chassis.settings import ServiceSettings
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+    from opentelemetry.sdk.trace.sampling import Sampler
 
+    from chassis.otlp import Collector
+
+STOP_SECONDS = 1.5
 _PROPAGATOR = TraceContextTextMapPropagator()
 # Of the latest `Telemetry`; the global provider can be set once a process, and a test runs many applications in one.
 _tracer = trace.get_tracer("chassis")
@@ -29,18 +35,23 @@ class Telemetry:
 
     name = "telemetry"
 
-    def __init__(self, settings: ServiceSettings, processor: "SpanProcessor | None" = None) -> None:
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        processor: "SpanProcessor | None" = None,
+        collector: "Collector | None" = None,
+    ) -> None:
         self._settings = settings
         self._processor = processor
+        self._collector = collector
         self._provider: TracerProvider | None = None
 
     async def start(self) -> None:
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
-        from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBasedTraceIdRatio
 
         settings = self._settings
-        exporting = self._processor is not None or settings.otlp_endpoint is not None
+        sampler = self._prepare()
         self._provider = TracerProvider(
             resource=Resource(
                 {
@@ -49,26 +60,51 @@ class Telemetry:
                     "vcs.ref.head.revision": settings.commit,
                 }
             ),
-            sampler=ParentBasedTraceIdRatio(settings.trace_ratio) if exporting else ALWAYS_OFF,
+            sampler=sampler,
             shutdown_on_exit=False,
         )
-        if exporting:
-            self._provider.add_span_processor(self._processor or _otlp(settings.otlp_endpoint or ""))
+        if self._processor is not None:
+            self._provider.add_span_processor(self._processor)
         trace.set_tracer_provider(self._provider)
         global _tracer
         _tracer = self._provider.get_tracer("chassis")
 
+    def recording(self) -> bool:
+        """Whether anybody would see a span that begins now: who makes none without need can ask before."""
+        return self._processor is not None and (self._collector is None or self._collector.wanted())
+
     async def stop(self) -> None:
-        if self._provider is not None:
-            await asyncio.to_thread(self._provider.shutdown)
+        """Send what is left, for at most 1.5 seconds."""
+        if self._provider is None:
+            return
+        # Not `to_thread`: the end of the process would wait for a thread that waits for a name server.
+        done = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=_shut_down, args=(self._provider, loop, done), daemon=True).start()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await done.wait()
+
+    def _prepare(self) -> "Sampler":
+        from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBasedTraceIdRatio
+
+        sampler = ParentBasedTraceIdRatio(self._settings.trace_ratio)
+        if self._processor is not None:
+            return sampler
+        if self._settings.otlp_endpoint is None:
+            return ALWAYS_OFF
+        # Imported here: the exporter and protobuf cost 15 MiB that a process without a collector need not pay.
+        from chassis import otlp
+
+        self._collector = self._collector or otlp.Collector(self._settings.otlp_endpoint)
+        self._processor = self._collector.processor()
+        return otlp.WhileWanted(sampler, self._collector)
 
 
-def _otlp(endpoint: str) -> "SpanProcessor":
-    # Imported here: the exporter and protobuf cost 15 MiB that a process without a collector need not pay.
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
-
-    return BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces"))
+def _shut_down(provider: "TracerProvider", loop: asyncio.AbstractEventLoop, done: asyncio.Event) -> None:
+    provider.shutdown()
+    with contextlib.suppress(RuntimeError):  # the loop did not wait
+        loop.call_soon_threadsafe(done.set)
 
 
 def span(

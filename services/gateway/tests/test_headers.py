@@ -76,7 +76,7 @@ async def test_a_valid_trace_is_continued(tools: Tools) -> None:
 
 
 def test_an_invalid_trace_is_replaced_by_a_new_one() -> None:
-    tracer = Tracer(exporting=False)
+    tracer = Tracer(recording=lambda: False)
     invalid = [
         None,
         b"",
@@ -96,7 +96,7 @@ def test_an_exported_trace_has_a_span_with_the_route() -> None:
     exporter = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    tracer = Tracer(exporting=True, tracer=provider.get_tracer("test"))
+    tracer = Tracer(recording=lambda: True, tracer=provider.get_tracer("test"))
     begun = tracer.begin(b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
     begun.end("GET", "/api/catalog", 200)
     (span,) = exporter.get_finished_spans()

@@ -34,6 +34,7 @@ def create(
     retries: RetryPolicy | None = None,
 ) -> tuple[Server, Lifecycle]:
     """The server and the lifecycle that starts and stops it; needs a running loop."""
+    telemetry = Telemetry(settings)
     known = upstreams.create(settings)
     router = Router(routes)
     ceiling = Bulkhead(settings.max_in_flight, "overload", "The gateway is at its limit")
@@ -48,7 +49,7 @@ def create(
         ceiling=ceiling,
         upstreams=known,
         forwarder=Forwarder(retries or RetryPolicy(), metrics.retries),
-        tracer=Tracer(settings.otlp_endpoint is not None),
+        tracer=Tracer(telemetry.recording),
         metrics=metrics,
         access_log=access_log,
         pages=pages(lambda: lifecycle.draining, lambda: lifecycle.dead(), openapi, registry),
@@ -57,7 +58,7 @@ def create(
     limits = Limits(settings.header_bytes, settings.header_seconds, settings.idle_seconds)
     server = Server(gateway, limits, settings, lambda: lifecycle.draining)
     parts: list[Part] = [
-        Telemetry(settings),
+        telemetry,
         access_log,
         upstreams.Connections([u.pool for u in known.values()]),
         Periodic("time-limits", 0.25, server.sweep),

@@ -5,6 +5,7 @@ Span objects exist only when they will be exported: they cost more than all the 
 
 import random
 import re
+from collections.abc import Callable
 
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind
@@ -38,15 +39,15 @@ class Trace:
 
 
 class Tracer:
-    """Begins traces; `exporting` says whether anybody will see a span."""
+    """Begins traces; `recording` says whether anybody will see a span."""
 
-    def __init__(self, exporting: bool, tracer: trace.Tracer | None = None) -> None:
-        self._exporting = exporting
+    def __init__(self, recording: Callable[[], bool], tracer: trace.Tracer | None = None) -> None:
+        self._recording = recording
         self._tracer = tracer or trace.get_tracer("gateway")
 
     def begin(self, received: bytes | None) -> Trace:
         """The trace of a request with this `traceparent`, which may be absent or rubbish."""
-        if self._exporting:
+        if self._recording():
             return self._with_span(received)
         known = _TRACEPARENT.fullmatch(received) if received else None
         if known is None:
