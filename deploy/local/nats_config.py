@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.local.place import Place
+from deploy.local.programs import SERVICES
 from deploy.local.servers import LOOPBACK
 
 # What any client of JetStream needs: its API, acknowledgements, and an inbox for the answers.
@@ -25,8 +27,22 @@ def service_user(service: str, password: str, namespace: str = "shop") -> NatsUs
     return NatsUser(service, password, (f"{namespace}.{service}.>", f"dead.{namespace}.>"))
 
 
+def users(place: Place) -> list[NatsUser]:
+    """Everybody who has an account: the services that speak, who looks on, and who puts dead letters back."""
+    return [
+        *(
+            service_user(service.name, place.secret(service.name, "nats_password"))
+            for service in SERVICES
+            if service.bus
+        ),
+        NatsUser("auditor", place.secret("auditor", "nats_password"), publishes=()),
+        # Dead letters go back under the names of their first senders.
+        NatsUser("replay", place.secret("replay", "nats_password"), publishes=("shop.>",)),
+    ]
+
+
 def render(
-    port: int, store: Path, users: Sequence[NatsUser], monitor_port: int | None = None, *, host: str = LOOPBACK
+    port: int, store: Path, accounts: Sequence[NatsUser], monitor_port: int | None = None, *, host: str = LOOPBACK
 ) -> str:
     """The configuration file. NATS reads JSON, so nothing needs an escape of its own."""
     config: dict[str, object] = {
@@ -40,7 +56,7 @@ def render(
             # By default an acknowledged message reaches the disk within two minutes: a crash loses it.
             "sync_interval": "always",
         },
-        "authorization": {"users": [_user(user) for user in users]},
+        "authorization": {"users": [_user(user) for user in accounts]},
     }
     if monitor_port is not None:
         config["http"] = f"{host}:{monitor_port}"

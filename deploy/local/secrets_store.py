@@ -2,6 +2,7 @@
 
 import base64
 import secrets
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from deploy.local.place import Place
@@ -9,7 +10,7 @@ from deploy.local.programs import DATABASES, GATEWAY, SERVICES
 
 # Owners that are no service: the superuser, the read-only role of the invariants, `make replay`, and Supervisor's
 # own door.
-OTHERS = {
+OTHERS: Mapping[str, Sequence[str]] = {
     "postgres": ("superuser_password",),
     "auditor": ("database_password", "nats_password"),
     "replay": ("nats_password",),
@@ -18,9 +19,9 @@ OTHERS = {
 _FAULTS = "faults_token"
 
 
-def generate(place: Place) -> int:
-    """Make every secret that does not exist yet, and say how many those were."""
-    wanted = {service.name: service.secret_names() for service in SERVICES} | OTHERS
+def generate(place: Place, others: Mapping[str, Sequence[str]] = OTHERS) -> int:
+    """Make every secret of the services and of `others` that does not exist yet, and say how many those were."""
+    wanted = {**{service.name: service.secret_names() for service in SERVICES}, **others}
     place.secrets.mkdir(parents=True, exist_ok=True, mode=0o700)
     made = 0
     for owner, settings in wanted.items():

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from chassis import migrate
 from deploy.local import databases, nats_config, ports_check, secrets_store, servers, supervisor_config
 from deploy.local.place import ROOT, Place, Ports
-from deploy.local.programs import BY_NAME, DATABASES, OPERATOR_EMAIL, SERVERS, SERVICES, database_url
+from deploy.local.programs import BY_NAME, DATABASES, OPERATOR_EMAIL, SERVERS, database_url
 from deploy.local.readiness import wait_ready
 from deploy.local.screen import RunError, Screen
 from deploy.local.seed import read_books, seed
@@ -103,20 +103,14 @@ def _remove_stale_pid_file(place: Place) -> None:
 
 
 def _configure_nats(place: Place) -> None:
-    users = [
-        nats_config.service_user(service.name, place.secret(service.name, "nats_password"))
-        for service in SERVICES
-        if service.bus
-    ]
-    users += [
-        nats_config.NatsUser("auditor", place.secret("auditor", "nats_password"), publishes=()),
-        # Dead letters go back under the names of their first senders.
-        nats_config.NatsUser("replay", place.secret("replay", "nats_password"), publishes=("shop.>",)),
-    ]
     path = place.run / "nats.conf"
     path.touch(mode=0o600)
     ports = place.ports
-    path.write_text(nats_config.render(ports.of("nats"), place.data / "jetstream", users, ports.of("nats monitor")))
+    path.write_text(
+        nats_config.render(
+            ports.of("nats"), place.data / "jetstream", nats_config.users(place), ports.of("nats monitor")
+        )
+    )
 
 
 def _start(place: Place, supervisor: Supervisor, screen: Screen) -> None:

@@ -1,0 +1,14 @@
+-- One server, one service: its role and its database, closed to everybody else, and a role that may only read.
+-- Passwords come from mounted files; they are in no argument and in no variable of the environment.
+\set service `echo "$SERVICE"`
+\set password `cat /run/secrets/database_password`
+\set auditor_password `cat /run/secrets/auditor_password`
+
+CREATE ROLE :"service" LOGIN PASSWORD :'password';
+CREATE DATABASE :"service" OWNER :"service";
+REVOKE CONNECT, TEMPORARY ON DATABASE :"service", postgres, template1 FROM PUBLIC;
+
+CREATE ROLE auditor LOGIN PASSWORD :'auditor_password';
+ALTER ROLE auditor SET default_transaction_read_only = on;
+GRANT pg_read_all_data, pg_monitor TO auditor;
+GRANT CONNECT ON DATABASE :"service" TO auditor;

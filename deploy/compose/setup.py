@@ -1,0 +1,68 @@
+"""Makes every secret once, and NATS's configuration out of them: `python -m deploy.compose.setup`.
+
+It runs before all others and writes into the volume of secrets, a folder an owner: a container mounts its own only.
+"""
+
+import os
+import secrets
+from pathlib import Path
+
+from deploy.local import nats_config, secrets_store
+from deploy.local.place import Place
+from deploy.local.programs import DATABASES
+
+OTHERS = {
+    "auditor": ("database_password", "nats_password"),
+    "replay": ("nats_password",),
+}
+
+
+def main() -> None:
+    """Entry point of the command; a second run changes nothing but the switch of the faults."""
+    place = Place.current()
+    made = secrets_store.generate(place, OTHERS)
+    faults = os.environ.get("FAULTS") == "on"
+    secrets_store.switch_faults(place, faults)
+    for name in DATABASES:
+        _for_database(place, name)
+    _for_people(place)
+    _configure_nats(place)
+    print(f"secrets: {made} new; fault injection is {'on' if faults else 'off'}")
+
+
+def _for_database(place: Place, name: str) -> None:
+    """What one PostgreSQL server is made with; it runs under another account, so its copies can be read by any."""
+    folder = place.secrets / f"{name}-db"
+    folder.mkdir(exist_ok=True)
+    for file, value in (
+        ("superuser_password", secrets.token_urlsafe(24)),
+        ("database_password", place.secret(name, "database_password")),
+        ("auditor_password", place.secret("auditor", "database_password")),
+    ):
+        _once(folder / file, value, mode=0o444)
+
+
+def _for_people(place: Place) -> None:
+    """The operator's login, apart from identity's other secrets: filling the shelves needs nothing else."""
+    folder = place.secrets / "operator"
+    folder.mkdir(exist_ok=True, mode=0o700)
+    _once(folder / "operator_password", place.secret("identity", "operator_password"), mode=0o400)
+
+
+def _configure_nats(place: Place) -> None:
+    folder = place.secrets / "nats"
+    folder.mkdir(exist_ok=True, mode=0o700)
+    config = nats_config.render(4222, Path("/jetstream"), nats_config.users(place), 8222, host="0.0.0.0")  # noqa: S104
+    path = folder / "nats.conf"
+    path.touch(mode=0o600)
+    path.write_text(config)
+
+
+def _once(path: Path, value: str, mode: int) -> None:
+    if not path.exists():
+        path.write_text(value)
+        path.chmod(mode)
+
+
+if __name__ == "__main__":
+    main()
