@@ -27,8 +27,6 @@ from tests.servers.images import Images
 
 __all__ = ["MakeDatabase", "NatsServer", "PostgresServer", "ServiceDatabase"]
 
-CHOICE = pytest.StashKey[choice.Choice]()
-
 
 @dataclass(frozen=True)
 class ServiceDatabase:
@@ -45,7 +43,9 @@ MakeDatabase = Callable[..., Awaitable[ServiceDatabase]]
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the servers once: the workers of pytest-xdist are told."""
     told = getattr(config, "workerinput", {}).get("servers")
-    config.stash[CHOICE] = choice.Choice(choice.Kind(told), Images.named_in(os.environ)) if told else _chosen(config)
+    config.stash[choice.CHOICE] = (
+        choice.Choice(choice.Kind(told), Images.named_in(os.environ)) if told else _chosen(config)
+    )
 
 
 def _chosen(config: pytest.Config) -> choice.Choice:
@@ -65,12 +65,12 @@ def _chosen(config: pytest.Config) -> choice.Choice:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """What pytest-xdist calls for each of its workers."""
-    node.workerinput["servers"] = str(node.config.stash[CHOICE].kind)
+    node.workerinput["servers"] = str(node.config.stash[choice.CHOICE].kind)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
     """Which servers: a figure or a failure may depend on it."""
-    return f"servers: {config.stash[CHOICE]}"
+    return f"servers: {config.stash[choice.CHOICE]}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -90,7 +90,7 @@ def server_folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def servers(pytestconfig: pytest.Config, server_folder: Path) -> Servers:
     """How this session runs PostgreSQL and NATS; each worker of pytest-xdist has its own."""
-    chosen = pytestconfig.stash[CHOICE]
+    chosen = pytestconfig.stash[choice.CHOICE]
     if chosen.kind is choice.Kind.EMBEDDED:
         return Embedded(server_folder)
     from tests.servers.containers import Containers

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+import pytest
+
 from tests.servers.images import Images
 
 
@@ -33,6 +35,10 @@ class Choice:
     def __str__(self) -> str:
         detail = self.reason if self.kind is Kind.EMBEDDED else str(self.images)
         return f"{self.kind} ({detail})" if detail else str(self.kind)
+
+
+CHOICE = pytest.StashKey[Choice]()
+"""Where a session's configuration keeps it."""
 
 
 def choose(environ: Mapping[str, str], obtain: Callable[[Images], None]) -> Choice:

@@ -3,8 +3,8 @@
 import asyncpg
 import pytest
 
-from conftest import CHOICE, PostgresServer
-from tests.servers.choice import Kind
+from conftest import PostgresServer
+from tests.servers.choice import CHOICE, Kind
 from tests.servers.embedded import Embedded
 
 QUERY = """
