@@ -5,6 +5,7 @@ It runs before all others and writes into the volume of secrets, a folder an own
 
 import os
 import secrets
+import shutil
 from pathlib import Path
 
 from deploy.local import nats_config, secrets_store
@@ -15,6 +16,8 @@ OTHERS = {
     "auditor": ("database_password", "nats_password"),
     "replay": ("nats_password",),
 }
+
+STATEMENTS = Path(__file__).with_name("database.sql")
 
 
 def main() -> None:
@@ -40,6 +43,9 @@ def _for_database(place: Place, name: str) -> None:
         ("auditor_password", place.secret("auditor", "database_password")),
     ):
         _once(folder / file, value, mode=0o444)
+    # Beside them what it runs at its first start: so nothing of the checkout is mounted, whatever may be read there.
+    (folder / "init").mkdir(exist_ok=True)
+    shutil.copyfile(STATEMENTS, folder / "init" / STATEMENTS.name)
 
 
 def _for_people(place: Place) -> None:
