@@ -14,6 +14,7 @@ from deploy.local.programs import DATABASES
 
 OTHERS = {
     "auditor": ("database_password", "nats_password"),
+    "monitor": ("database_password",),
     "replay": ("nats_password",),
 }
 
@@ -28,6 +29,7 @@ def main() -> None:
     secrets_store.switch_faults(place, faults)
     for name in DATABASES:
         _for_database(place, name)
+    _open(place.secrets / "monitor")
     _for_people(place)
     _configure_nats(place)
     print(f"secrets: {made} new; fault injection is {'on' if faults else 'off'}")
@@ -41,6 +43,7 @@ def _for_database(place: Place, name: str) -> None:
         ("superuser_password", secrets.token_urlsafe(24)),
         ("database_password", place.secret(name, "database_password")),
         ("auditor_password", place.secret("auditor", "database_password")),
+        ("monitor_password", place.secret("monitor", "database_password")),
     ):
         _once(folder / file, value, mode=0o444)
     # Beside them what it runs at its first start: so nothing of the checkout is mounted, whatever may be read there.
@@ -62,6 +65,13 @@ def _configure_nats(place: Place) -> None:
     path = folder / "nats.conf"
     path.touch(mode=0o600)
     path.write_text(config)
+
+
+def _open(folder: Path) -> None:
+    """Let whoever mounts the folder read it: its owner runs under an account of its own."""
+    folder.chmod(0o755)
+    for file in folder.iterdir():
+        file.chmod(0o444)
 
 
 def _once(path: Path, value: str, mode: int) -> None:
