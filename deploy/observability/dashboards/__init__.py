@@ -1,1 +1,1 @@
-"""Grafana's dashboards as tables: `boards` says what is shown, `panels` turns it into Grafana's JSON."""
+"""Grafana's dashboards as tables of panels; `panels` turns them into Grafana's JSON, `__main__` writes the files."""

@@ -1,11 +1,14 @@
-"""Writes the dashboards: `python -m deploy.observability.dashboards`, after a change of `boards`."""
+"""Writes the dashboards: `python -m deploy.observability.dashboards`, after a change of a table."""
 
 import json
 from pathlib import Path
 
-from deploy.observability.dashboards.boards import BOARDS
+from deploy.observability.dashboards.calls import BREAKERS, GATEWAY
+from deploy.observability.dashboards.checkouts import JETSTREAM, MESSAGES, SAGA
+from deploy.observability.dashboards.databases import POSTGRES
 from deploy.observability.dashboards.panels import Dashboard
 
+BOARDS = (GATEWAY, BREAKERS, SAGA, MESSAGES, JETSTREAM, POSTGRES)
 FOLDER = Path(__file__).parent.parent / "grafana" / "dashboards"
 
 

@@ -1,4 +1,4 @@
-"""Dashboards in Grafana's JSON. Knows what a panel looks like; what it shows is the business of `boards`."""
+"""Dashboards in Grafana's JSON. Knows what a panel looks like; what it shows is said in the modules beside it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Json = dict[str, Any]
 class Panel:
     """One panel; `queries` maps a legend, in which `{{label}}` stands for a label's value, to PromQL.
 
-    `unit` is Grafana's: s, reqps, ops, percentunit, bytes, short. `limit` is drawn as a red line, or turns a figure red.
+    `unit` is Grafana's: s, reqps, ops, percentunit, bytes, short. `limit` is a red line, or turns a figure red.
     """
 
     title: str
