@@ -4,6 +4,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from docker.errors import DockerException, ImageNotFound
+from testcontainers.core.config import testcontainers_config
 from testcontainers.core.docker_client import DockerClient, get_docker_host
 
 from deploy.local.servers import LOOPBACK
@@ -14,10 +15,14 @@ ANSWER_SECONDS = 1
 
 
 def obtain(images: Images, say: Callable[[str], None]) -> None:
-    """Have all `images` on the engine of this machine, and `say` what is being fetched; else NoContainersError."""
+    """Have all `images` on the engine of this machine, and `say` what is being fetched; else NoContainersError.
+
+    Ryuk's too, where it is on: Testcontainers would fetch it within the first test.
+    """
     _ping()
-    client = DockerClient()
-    for image in images:
+    client, prefix = DockerClient(), testcontainers_config.hub_image_name_prefix
+    ryuk = () if testcontainers_config.ryuk_disabled else (testcontainers_config.ryuk_image,)
+    for image in (*(prefix + image for image in images), *ryuk):
         try:
             _fetch(client, image, say)
         except (DockerException, OSError) as failure:

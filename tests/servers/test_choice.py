@@ -1,18 +1,14 @@
 """TEST_SERVERS is obeyed; without it the engine decides, and what was chosen is said."""
 
-import os
 import re
-import subprocess
-import sys
 import time
 
 import pytest
 
-from deploy.local.place import ROOT
 from tests.servers.choice import Choice, Kind, NoContainersError, NotChosenError, choose
 from tests.servers.images import NATS_IMAGE, POSTGRES_IMAGE, Images
+from tests.servers.sessions import collected
 
-FILE = "tests/local/test_servers.py"
 NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent"}
 
 
@@ -63,19 +59,8 @@ def test_the_choice_is_told_in_a_few_words() -> None:
     assert str(choose({"TEST_SERVERS": "embedded"}, absent)) == "embedded"
 
 
-def _pytest(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "--collect-only", *arguments, FILE],
-        env={**os.environ, **environment},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_a_session_says_which_servers_it_uses() -> None:
-    heard = _pytest(TEST_SERVERS="auto", **NO_ENGINE)
+    heard = collected(TEST_SERVERS="auto", **NO_ENGINE)
     assert heard.returncode == 0, heard.stderr
     assert "\nservers: embedded (no Docker engine answers at unix:///nonexistent)\n" in heard.stdout
 
@@ -88,7 +73,7 @@ def test_a_session_says_which_servers_it_uses() -> None:
     ],
 )
 def test_a_session_that_cannot_be_as_asked_ends_with_one_line(setting: str, complaint: str) -> None:
-    heard = _pytest(TEST_SERVERS=setting, **NO_ENGINE)
+    heard = collected(TEST_SERVERS=setting, **NO_ENGINE)
     assert heard.returncode == pytest.ExitCode.USAGE_ERROR
     assert (heard.stdout + heard.stderr).split("\n") == [f"ERROR: {complaint}", "", ""]
 
@@ -105,8 +90,8 @@ def test_the_absence_of_an_engine_is_noticed_within_a_second(host: str, monkeypa
 
 
 def test_tests_that_use_the_servers_are_marked_and_no_others() -> None:
-    marked = _pytest("-q", "-m", "integration", TEST_SERVERS="embedded").stdout
-    others = _pytest("-q", "-m", "not integration", TEST_SERVERS="embedded").stdout
+    marked = collected("-q", "-m", "integration", TEST_SERVERS="embedded").stdout
+    others = collected("-q", "-m", "not integration", TEST_SERVERS="embedded").stdout
     with_postgres, through_another = "test_postgres_refuses_a_wrong_password", "test_two_databases_of_one_service"
     for name in (with_postgres, through_another, "test_nats_refuses_a_stranger"):
         assert name in marked

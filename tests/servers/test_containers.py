@@ -15,6 +15,7 @@ from deploy.local.servers import LOOPBACK, ServerFailedError, nats_ready
 from deploy.local.supervisor import wait_until
 from tests.servers.containers import Containers, _running, _wait_until
 from tests.servers.contract import NatsServer, Servers
+from tests.servers.sessions import collected
 from tests.servers.sweeper import LABEL, swept
 
 OWNER = """
@@ -81,3 +82,20 @@ def test_a_server_that_ends_at_once_is_shown_with_its_log_and_removed(containers
     with pytest.raises(ServerFailedError, match=r"absent\.conf"), _running(broken, 4222) as port:
         _wait_until(lambda: nats_ready(port), broken)
     assert not existing(id=broken.get_container_id())
+
+
+@pytest.mark.usefixtures("containers")
+@pytest.mark.parametrize(
+    "images",
+    [
+        {"NATS_IMAGE": "127.0.0.1:1/absent:1"},
+        {"RYUK_CONTAINER_IMAGE": "127.0.0.1:1/absent:1", "TESTCONTAINERS_RYUK_DISABLED": "false"},
+    ],
+    ids=["server", "ryuk"],
+)
+def test_an_engine_that_cannot_have_an_image_is_no_engine(images: dict[str, str]) -> None:
+    complaint = "127.0.0.1:1/absent:1 cannot be had: "
+    assert f"\nservers: embedded ({complaint}" in collected(TEST_SERVERS="auto", **images).stdout
+    refused = collected(TEST_SERVERS="containers", **images)
+    assert refused.returncode == pytest.ExitCode.USAGE_ERROR
+    assert refused.stderr.startswith(f"ERROR: TEST_SERVERS=containers: {complaint}")
