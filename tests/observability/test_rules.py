@@ -6,14 +6,17 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.observability.cases_of_requests import REQUESTS
+from tests.observability.cases_of_the_inside import INSIDE, SERVICES
 from tests.observability.promtool import PROMETHEUS, ROOT, promtool
-from tests.observability.rule_cases import CASES, SERVICES, Case
+from tests.observability.rule_case import Case
 
 ALERTS: dict[str, Any] = {
     rule["alert"]: rule
     for group in yaml.safe_load((PROMETHEUS / "alerts.yml").read_text())["groups"]
     for rule in group["rules"]
 }
+CASES = (*REQUESTS, *INSIDE)
 RUNBOOKS = (ROOT / "docs" / "observability.md").read_text()
 
 
