@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from chassis.lifecycle import Lifecycle
 from chassis.retries import RetryPolicy
+from gateway.addresses import Lookup
 from gateway.main import create
 from gateway.routes import ROUTES
 from gateway.server import Server
@@ -66,8 +67,8 @@ class Upstream:
     connections: int = 0
     server: asyncio.Server | None = None
 
-    async def start(self) -> None:
-        self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1 << 20)
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.server = await asyncio.start_server(self._serve, host, port, limit=1 << 20)
 
     @property
     def port(self) -> int:
@@ -204,7 +205,13 @@ class Tools:
     running: list[Running] = field(default_factory=list)
     wires: list[Wire] = field(default_factory=list)
 
-    async def start(self, routes: Any = ROUTES, retries: RetryPolicy | None = None, **overrides: Any) -> Running:
+    async def start(
+        self,
+        routes: Any = ROUTES,
+        retries: RetryPolicy | None = None,
+        lookup: Lookup | None = None,
+        **overrides: Any,
+    ) -> Running:
         url = f"http://127.0.0.1:{self.upstream.port}"
         names = ("identity", "catalog", "inventory", "orders", "payments")
         values = {"port": 0, "jwks_url": url, "drain_seconds": 0, "grace_seconds": 2, "access_log_ratio": 0}
@@ -216,6 +223,7 @@ class Tools:
             self.issuer.fetch_keys,
             registry,
             retries or RetryPolicy(attempts=3, first=0.001, cap=0.002),
+            lookup,
         )
         await lifecycle.start()
         self.running.append(Running(server, lifecycle, registry))

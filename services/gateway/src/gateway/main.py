@@ -12,6 +12,7 @@ from chassis.retries import RetryPolicy
 from chassis.settings import load
 from chassis.telemetry import Telemetry
 from gateway import serving, upstreams
+from gateway.addresses import Lookup
 from gateway.admission import Bulkhead, RateLimiter
 from gateway.authorize import Authorizer
 from gateway.connection import Limits
@@ -32,10 +33,11 @@ def create(
     fetch_keys: FetchKeys | None = None,
     registry: CollectorRegistry = REGISTRY,
     retries: RetryPolicy | None = None,
+    lookup: Lookup | None = None,
 ) -> tuple[Server, Lifecycle]:
     """The server and the lifecycle that starts and stops it; needs a running loop."""
     telemetry = Telemetry(settings)
-    known = upstreams.create(settings)
+    known = upstreams.create(settings, lookup)
     router = Router(routes)
     ceiling = Bulkhead(settings.max_in_flight, "overload", "The gateway is at its limit")
     metrics = Metrics(lambda: {"": ceiling.in_flight, **{u.name: u.bulkhead.in_flight for u in known.values()}})

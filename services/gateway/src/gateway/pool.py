@@ -1,26 +1,31 @@
 """The kept-alive connections to one upstream."""
 
 import asyncio
+import random
 from collections import deque
 
+from chassis.lifecycle import CLIENT_IDLE_SECONDS
+from gateway.addresses import Addresses, Lookup
 from gateway.upstream import CannotConnect, UpstreamConnection
 
-IDLE_SECONDS = 3.0  # shorter than the services' 5 s: the upstream must never be the one that closes first
 CONNECT_SECONDS = 2.0
+EACH_SECONDS = 0.2  # for one address while others are left: an absent machine does not refuse, it is silent
+RENEW_SECONDS = (5.0, 15.0)  # a connection that is never idle would keep to its replica while others have nothing to do
 
 
 class Pool:
     """Connections to one upstream, the most recently used first."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, lookup: Lookup | None = None) -> None:
         self.host, self.port = host, port
         self.authority = f"{host}:{port}".encode()
+        self._addresses = Addresses(host, port, lookup)
         self._idle: deque[UpstreamConnection] = deque()
         self._loop = asyncio.get_running_loop()
 
     def idle(self) -> UpstreamConnection | None:
         """A connection that is at hand and still good."""
-        horizon = self._loop.time() - IDLE_SECONDS
+        horizon = self._loop.time() - CLIENT_IDLE_SECONDS
         while self._idle:
             connection = self._idle.pop()
             if connection.usable and connection.idle_since > horizon:
@@ -30,12 +35,28 @@ class Pool:
 
     async def connect(self) -> UpstreamConnection:
         """A new connection; raises `CannotConnect`."""
-        loop = self._loop
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                _, made = await loop.create_connection(lambda: UpstreamConnection(self, loop), self.host, self.port)
-        except (OSError, TimeoutError) as error:
-            raise CannotConnect(f"{self.host}:{self.port}: {error or 'no answer in time'}") from error
+                return await self._connect(await self._addresses.ordered())
+        except OSError as error:
+            raise CannotConnect(f"{self.host}:{self.port}: {str(error) or 'no answer in time'}") from error
+
+    async def _connect(self, addresses: list[str]) -> UpstreamConnection:
+        while True:
+            address = addresses.pop(0)
+            try:
+                async with asyncio.timeout(EACH_SECONDS if addresses else None):
+                    return await self._open(address)
+            except OSError:
+                self._addresses.avoid(address)
+                if not addresses:
+                    raise
+
+    async def _open(self, address: str) -> UpstreamConnection:
+        loop = self._loop
+        _, made = await loop.create_connection(lambda: UpstreamConnection(self, loop), address, self.port)
+        made.address = address
+        made.renew_at = loop.time() + random.uniform(*RENEW_SECONDS)  # noqa: S311 - spreads load, no secret
         return made
 
     async def get(self, path: str) -> tuple[int, bytes]:
@@ -54,10 +75,17 @@ class Pool:
 
     def keep(self, connection: UpstreamConnection) -> None:
         """Take a connection back after an exchange."""
-        if connection.usable:
+        now = self._loop.time()
+        if now > connection.renew_at:
+            connection.transport.close()
+        elif connection.usable:
             connection.congested(False)
-            connection.idle_since = self._loop.time()
+            connection.idle_since = now
             self._idle.append(connection)
+
+    def dismiss(self, connection: UpstreamConnection) -> None:
+        """The upstream wants the connection to end, as it does while it is draining: go elsewhere for new ones."""
+        self._addresses.avoid(connection.address)
 
     def forget(self, connection: UpstreamConnection) -> None:
         """A connection that was lost."""
@@ -66,7 +94,7 @@ class Pool:
 
     def sweep(self) -> None:
         """Close what has been idle for too long."""
-        horizon = self._loop.time() - IDLE_SECONDS
+        horizon = self._loop.time() - CLIENT_IDLE_SECONDS
         while self._idle and self._idle[0].idle_since < horizon:
             self._idle.popleft().transport.close()
 

@@ -7,6 +7,7 @@ from typing import cast
 
 import structlog
 
+from chassis.lifecycle import close_door
 from gateway import problems
 from gateway.connection import Connection, Handler, Limits
 from gateway.http11 import status_line
@@ -48,7 +49,7 @@ class Server:
     async def stop(self) -> None:
         """Accept no more, let what is under way finish, for at most the period of grace."""
         if self._listener is not None:
-            self._listener.close()
+            await close_door(self._listener, self._accept)
         for connection in list(self.connections):
             connection.close_if_idle()
         if self.connections:

@@ -77,6 +77,7 @@ class Keeper(Protocol):
     """Where connections go between exchanges: a `Pool`."""
 
     def keep(self, connection: "UpstreamConnection") -> None: ...
+    def dismiss(self, connection: "UpstreamConnection") -> None: ...
     def forget(self, connection: "UpstreamConnection") -> None: ...
 
 
@@ -95,6 +96,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._paused = False
         self._writable: asyncio.Event | None = None
         self.idle_since = 0.0
+        self.address = ""
+        self.renew_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
@@ -211,6 +214,8 @@ class UpstreamConnection(asyncio.Protocol):
         if response is None:
             return
         response.end()
+        if not keep:
+            self._keeper.dismiss(self)
         if not keep or not self._sent_whole:
             self.transport.close()
         else:

@@ -10,6 +10,7 @@ import orjson
 from chassis.auth import FetchKeys
 from chassis.breaker import Breaker
 from chassis.errors import DependencyUnavailable
+from gateway.addresses import Lookup
 from gateway.admission import Bulkhead
 from gateway.exchange import Upstream
 from gateway.pool import Pool
@@ -19,20 +20,21 @@ from gateway.upstream import UpstreamError
 KEYS_SECONDS = 3.0
 
 
-def create(settings: Settings) -> dict[str, Upstream]:
+def create(settings: Settings, lookup: Lookup | None = None) -> dict[str, Upstream]:
     """Each upstream with a pool, a bulkhead and two breakers of its own."""
-    return {name: _upstream(name, url, settings.max_in_flight_upstream) for name, url in settings.upstreams().items()}
+    limit = settings.max_in_flight_upstream
+    return {name: _upstream(name, url, limit, lookup) for name, url in settings.upstreams().items()}
 
 
-def _upstream(name: str, url: str, limit: int) -> Upstream:
+def _upstream(name: str, url: str, limit: int, lookup: Lookup | None) -> Upstream:
     bulkhead = Bulkhead(limit, "bulkhead", f"{name} has as many requests as it may have at once")
-    return Upstream(name, pool(url), bulkhead, Breaker(f"{name}.read"), Breaker(f"{name}.write"))
+    return Upstream(name, pool(url, lookup), bulkhead, Breaker(f"{name}.read"), Breaker(f"{name}.write"))
 
 
-def pool(url: str) -> Pool:
+def pool(url: str, lookup: Lookup | None = None) -> Pool:
     """The connections to `http://host:port`."""
     parts = urlsplit(url)
-    return Pool(parts.hostname or "", parts.port or 80)
+    return Pool(parts.hostname or "", parts.port or 80, lookup)
 
 
 def fetch_keys(url: str) -> FetchKeys:
