@@ -11,6 +11,8 @@ LOCAL := $(RUN) -m deploy.local
 STAMP := .venv/.banyan-synced
 LOCKED := uv.lock pyproject.toml chassis/pyproject.toml $(wildcard services/*/pyproject.toml)
 
+# Where `make system` runs the shop: as processes of this machine, or in containers.
+TARGET ?= local
 SERVICE ?=
 LINES ?= 40
 ORDERS ?= 2000
@@ -29,7 +31,7 @@ ifneq ($(PYTHON),)
 STALE := yes
 endif
 
-.PHONY: help setup up down status logs restart clean check test integration traffic verify bench replay stale
+.PHONY: help setup up down status logs restart clean check test system integration traffic verify bench replay stale
 
 help:
 	@echo "Banyan: a bookshop of small services, on this machine"
@@ -51,6 +53,7 @@ help:
 	@echo "  make check               format, lint, types, import contracts"
 	@echo "  make test                all tests; the running stack is tested in a copy of its own"
 	@echo "                           [SERVERS=containers|embedded: PostgreSQL and NATS by Docker, or from their wheels]"
+	@echo "  make system              only the tests of the running stack   [TARGET=local|compose]"
 	@echo "  make integration         only the tests that use PostgreSQL or NATS          [SERVERS=…]"
 	@echo "  make watch TEST=…        one test in detail; docs/patterns.md names one for each pattern"
 	@echo "  make setup               only the environment in .venv                       [PYTHON=python3.12]"
@@ -93,6 +96,13 @@ check: $(STAMP)
 test: $(STAMP)
 	$(PYTEST) -m "not system" -n 2 --dist loadgroup
 	@$(LOCAL) trial
+
+system: $(STAMP)
+	@case "$(TARGET)" in \
+		local) $(LOCAL) trial ;; \
+		compose) $(RUN) -m deploy.compose.trial ;; \
+		*) echo "TARGET=local or TARGET=compose" >&2; exit 2 ;; \
+	esac
 
 integration: $(STAMP)
 	$(PYTEST) -m integration -n 2 --dist loadgroup

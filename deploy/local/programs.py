@@ -36,7 +36,7 @@ class Service:
         values = {
             "HOST": LOOPBACK,
             "PORT": str(ports.of(self.name)),
-            "COMMIT": _commit(),
+            "COMMIT": commit(),
             "DRAIN_SECONDS": str(DRAIN_SECONDS),
             "GRACE_SECONDS": str(GRACE_SECONDS),
             "SECRETS_DIR": str(place.secrets / self.name),
@@ -86,7 +86,7 @@ DATABASES = tuple(service.name for service in SERVICES if service.database)
 
 
 @functools.cache
-def _commit() -> str:
+def commit() -> str:
     """What each log line says that it was written by; an unpacked archive knows no revision."""
     command = ["git", "rev-parse", "--short=12", "HEAD"]
     try:

@@ -1,13 +1,9 @@
 """The tests of the running stack: a second run on ports of its own, so that yours goes on beside it."""
 
 import os
-import signal
-import subprocess
-import sys
-from collections.abc import Sequence
 
-from deploy.local import commands, ports_check
-from deploy.local.place import ROOT, Place
+from deploy.local import checks, commands, ports_check
+from deploy.local.place import Place
 from deploy.local.screen import Screen
 from deploy.local.up import up
 
@@ -20,8 +16,7 @@ def trial(orders: int, screen: Screen) -> int:
     After a failure its folder stays, for the logs in it.
     """
     os.environ["BANYAN_HOME"] = HOME
-    # Whoever cancels a build sends SIGTERM; as an exception it goes through the blocks that take the stack down.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    checks.end_at_sigterm()
     with Place.current().alone():
         return _trial(orders, screen)
 
@@ -40,19 +35,12 @@ def _trial(orders: int, screen: Screen) -> int:
 
 
 def _tested(orders: int, screen: Screen) -> list[str]:
-    """Run everything even when something has failed: one run tells all. Returns what failed."""
+    """Names of the checks that failed."""
     ports = ports_check.free_ports()
     up(Place.current(), ports, screen)
-    environment = {**os.environ, "BANYAN_URL": ports.url("gateway")}
-    checks: dict[str, Sequence[str]] = {
-        "system tests": ("pytest", "-m", "system", "tests", "-q"),
-        "traffic": ("tests.traffic", "--orders", str(orders)),
-        "invariants": ("tests.invariants",),
+    planned = {
+        "system tests": checks.python("pytest", "-m", "system", "tests/system", "-q"),
+        "traffic": checks.python("tests.traffic", "--orders", str(orders)),
+        "invariants": checks.python("tests.invariants"),
     }
-    failed = []
-    for name, arguments in checks.items():
-        screen.say(f"\n{name}", style="bold")
-        command = [sys.executable, "-m", *arguments]
-        if subprocess.run(command, env=environment, cwd=ROOT, check=False).returncode != 0:
-            failed.append(name)
-    return failed
+    return checks.run_all(planned, {"BANYAN_TARGET": "local", "BANYAN_URL": ports.url("gateway")}, screen)

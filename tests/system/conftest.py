@@ -1,14 +1,14 @@
-"""The running shop as fixtures. `make test` starts one of its own and names it in BANYAN_URL and BANYAN_HOME."""
+"""The running shop as fixtures. `make system` starts one of its own and names it: BANYAN_URL, BANYAN_TARGET."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from deploy.local.place import Place
 from deploy.local.programs import OPERATOR_EMAIL
 from tests.system.shop import Caller, Shop, running_url
+from tests.system.target import current
 
-NO_SHOP = "BANYAN_URL is not set: `make test` starts a shop for these tests, or name one that runs"
+NO_SHOP = "BANYAN_URL is not set: `make system` starts a shop for these tests, or name one that runs"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -24,7 +24,7 @@ def shop() -> Iterator[Shop]:
     url = running_url()
     if url is None:
         pytest.skip(NO_SHOP)
-    shop = Shop(url, Place.current())
+    shop = Shop(url, current())
     yield shop
     shop.close()
 
@@ -43,8 +43,8 @@ def stranger(shop: Shop) -> Caller:
 
 @pytest.fixture(scope="session")
 def operator(shop: Shop) -> Caller:
-    """The operator that `make up` has made."""
-    return shop.log_in(OPERATOR_EMAIL, shop.place.secret("identity", "operator_password"))
+    """The operator whom identity has made at its start."""
+    return shop.log_in(OPERATOR_EMAIL, shop.target.run_in("identity", "operator_password"))
 
 
 @pytest.fixture(scope="session")

@@ -4,14 +4,13 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 
-from deploy.local.place import Place
+from tests.system.target import Target
 
 T = TypeVar("T")
 FINAL = ("confirmed", "cancelled")
@@ -62,7 +61,7 @@ class Shop:
     """Opens accounts at a shop, and reads its shelves."""
 
     url: str
-    place: Place
+    target: Target
     _clients: list[httpx.Client] = field(default_factory=list)
 
     def client(self) -> httpx.Client:
@@ -101,14 +100,21 @@ class Shop:
 
     def logged(self, program: str, trace_id: str) -> list[Mapping[str, Any]]:
         """Lines of a program's log with a trace id; waits for the first, fails if there is none."""
-        path = self.place.log(program)
-        return until(lambda: list(_lines(path, trace_id)), f"{path} has no line with trace id {trace_id}")
+        found = until(lambda: self._lines(program, trace_id), f"{program} has logged no line with trace id {trace_id}")
+        return [json.loads(line) for line in found]
 
+    def _lines(self, program: str, trace_id: str) -> list[str]:
+        return [line for line in self.target.log(program).splitlines() if trace_id in line]
 
-def _lines(path: Path, trace_id: str) -> Iterator[Mapping[str, Any]]:
-    for line in path.read_text(errors="replace").splitlines():
-        if trace_id in line:
-            yield json.loads(line)
+    def past_the_gateway(self, service: str, path: str, headers: Mapping[str, str]) -> httpx.Response:
+        """What a service itself answers to a GET."""
+        asked = self.target.run_in("gateway", "ask", service, path, json.dumps(headers))
+        status, answered, body = json.loads(asked)
+        return httpx.Response(status, headers=answered, text=body)
+
+    def messages(self, order: str) -> list[Any]:
+        """All messages about an order, from the stream."""
+        return list(json.loads(self.target.audit("messages", order)))
 
 
 def new_key() -> str:

@@ -1,12 +1,8 @@
 """One trace id leads from a problem, or from an order, to every log line that belongs to it."""
 
-import asyncio
 import uuid
 from typing import Any
 
-import orjson
-
-from tests.invariants.access import Access
 from tests.system.shop import Caller, Shop, assert_problem
 
 
@@ -36,7 +32,7 @@ def test_one_trace_runs_from_the_gateway_through_the_stream_to_the_last_handler(
     for program in ("gateway", "catalog", "orders", "inventory", "payments", "psp"):
         assert shop.logged(program, found)
     # The last handler of the saga confirms the order, and what it tells of it carries the trace that it ran in.
-    told = asyncio.run(_messages(shop, order["id"]))
+    told = shop.messages(order["id"])
     assert {message["type"].split(".")[2] for message in told} >= {
         "reserve-stock",
         "stock-committed",
@@ -48,30 +44,8 @@ def test_one_trace_runs_from_the_gateway_through_the_stream_to_the_last_handler(
 def _trace_of(shop: Shop, answer: Any, order: Any) -> str:
     """The trace that the gateway chose: the caller's own, or one that it began because it does not trust callers."""
     sent = str(answer.request.headers["Idempotency-Key"])
-    told = asyncio.run(_messages(shop, order["id"]))
+    told = shop.messages(order["id"])
     placed = next(message for message in told if message["type"].split(".")[2] == "order-placed")
     chosen = str(placed["traceparent"].split("-")[1])
     assert chosen == sent or shop.logged("gateway", chosen)
     return chosen
-
-
-async def _messages(shop: Shop, order: str) -> list[Any]:
-    """All messages about an order, from the stream."""
-    place = shop.place
-    access = Access(
-        place.auditor_url("{database}"),
-        place.secret("auditor", "database_password"),
-        place.ports.url("nats", "nats"),
-        "auditor",
-        place.secret("auditor", "nats_password"),
-    )
-    bus = await access.bus()
-    try:
-        jetstream = bus.jetstream()
-        last = (await jetstream.stream_info(access.stream)).state.last_seq
-        newest = range(last, max(0, last - 400), -1)
-        raw = [(await jetstream.get_msg(access.stream, sequence)).data or b"" for sequence in newest]
-    finally:
-        await bus.close()
-    messages = [orjson.loads(data) for data in raw]
-    return [message for message in messages if message["subject"] == order]
