@@ -6,24 +6,33 @@ deadline, every call under a breaker, and retries only where a second call canno
 
 import asyncio
 import contextlib
+import random
+import socket
+import time
+from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import aiohttp
 import httpx
+from aiohttp import ThreadedResolver
+from aiohttp.abc import AbstractResolver, ResolveResult
 from httpx_aiohttp import AiohttpTransport
 from opentelemetry.trace import SpanKind
 
 from chassis import deadlines
 from chassis.breaker import Breaker
 from chassis.errors import DependencyUnavailable
+from chassis.lifecycle import CLIENT_IDLE_SECONDS
 from chassis.retries import Retryable, RetryBudget, RetryPolicy, retry
 from chassis.telemetry import span, traceparent
 
 FAILURE_STATUS = frozenset({500, 502, 503, 504})
 RETRY_STATUS = frozenset({502, 503, 504})
 AT_ONCE = 50
-LIMITS = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=20, keepalive_expiry=3.0)
+# Replicas come and go behind a name: an answer of DNS is good for a second, an address that is silent gets company
+# after a fifth of one, and all connections are made anew now and then, or those in steady use would keep to theirs.
+ADDRESSES_SECONDS, EACH_SECONDS, RENEW_SECONDS = 1, 0.2, 10.0
 
 
 class UpstreamFailed(DependencyUnavailable):
@@ -39,7 +48,7 @@ class OutcomeUnknown(DependencyUnavailable):
 
 
 class HttpClient:
-    """One upstream. `transport` is the seam for tests."""
+    """One upstream. `transport` and `resolver` are seams for tests."""
 
     def __init__(
         self,
@@ -51,6 +60,8 @@ class HttpClient:
         retries: RetryPolicy | None = None,
         headers: Mapping[str, str] | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        resolver: AbstractResolver | None = None,
+        renew_seconds: float = RENEW_SECONDS,
     ) -> None:
         self.name = name
         self.breaker = breaker or Breaker(name)
@@ -62,18 +73,22 @@ class HttpClient:
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._headers = dict(headers or {})
         self._transport = transport
+        self._resolver = resolver
+        self._renew_seconds = renew_seconds
         self._client: httpx.AsyncClient | None = None
 
     async def start(self) -> None:
-        # Keep-alive is shorter than the server's 5 s: the server must never be the one that closes first.
         self._client = httpx.AsyncClient(
             base_url=self._base_url,
             headers=self._headers,
             timeout=self._timeout,
-            transport=self._transport or AiohttpTransport(limits=LIMITS),
+            transport=self._transport or self._pool(),
             follow_redirects=False,
             trust_env=False,
         )
+
+    def _pool(self) -> "_Transport":
+        return _Transport(self._resolver or ThreadedResolver(), max(self._renew_seconds, 2 * self._timeout))
 
     async def stop(self) -> None:
         if self._client is not None:
@@ -141,6 +156,63 @@ class HttpClient:
         if answer.status_code in RETRY_STATUS:
             raise Retryable(failure, _retry_after(answer))
         raise failure
+
+
+class _Transport(AiohttpTransport):
+    """With a connector for several replicas behind one name."""
+
+    def __init__(self, resolver: AbstractResolver, renew_seconds: float) -> None:
+        super().__init__(trust_env=False)
+        self._resolver = resolver
+        self._renew_seconds = renew_seconds
+        self._renew_at = 0.0
+        self._sessions: deque[aiohttp.ClientSession] = deque()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        now = time.monotonic()
+        if now >= self._renew_at:
+            self._renew_at = now + self._renew_seconds
+            await self._renew()
+        return await super().handle_async_request(request)
+
+    async def _renew(self) -> None:
+        """Calls begin in a new session; the one before finishes its own, and that before it has none left."""
+        self.client = self.get_client()
+        self._sessions.append(self.client)
+        while len(self._sessions) > 2:
+            await self._sessions.popleft().close()
+
+    async def aclose(self) -> None:
+        for session in self._sessions:
+            await session.close()
+
+    def get_client(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            ssl=self.ssl_context,
+            limit=AT_ONCE,
+            keepalive_timeout=CLIENT_IDLE_SECONDS,
+            ttl_dns_cache=ADDRESSES_SECONDS,
+            happy_eyeballs_delay=EACH_SECONDS,
+            resolver=_Shuffled(self._resolver),
+        )
+        return aiohttp.ClientSession(connector=connector)
+
+
+class _Shuffled(AbstractResolver):
+    """The system sorts addresses by nearness: left so, all connections would go to one replica."""
+
+    def __init__(self, resolver: AbstractResolver) -> None:
+        self._resolver = resolver
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await self._resolver.resolve(host, port, family)
+        random.shuffle(found)
+        return found
+
+    async def close(self) -> None:
+        await self._resolver.close()
 
 
 class _Lost(Retryable):
