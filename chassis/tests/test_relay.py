@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+import zlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -322,3 +323,18 @@ def test_a_wave_holds_one_message_of_an_aggregate() -> None:
 
     rows = [Row("a", 1), Row("a", 2), Row("b", 3), Row("a", 4), Row("c", 5)]
     assert [[row.id for row in wave] for wave in waves(rows)] == [[1, 3, 5], [2], [4]]
+
+
+async def test_a_stand_by_tells_the_age_while_the_leader_does_nothing(
+    database: Database, sample_database: ServiceDatabase
+) -> None:
+    """A leader that hangs, or whose machine was lost a moment ago: the lock is held and nobody publishes."""
+    async with pool(sample_database) as other, other.session() as connection:
+        await connection.execute(sa.select(sa.func.pg_advisory_lock(zlib.crc32(b"outbox-relay"))))
+        await store(database, message("a", 1))
+        bus = Recorder()
+        async with relay(database, bus):
+            await until(lambda: (REGISTRY.get_sample_value("outbox_age_seconds") or 0) > 1)
+            assert bus.tried == []
+            assert REGISTRY.get_sample_value("outbox_relay_leader") == 0
+        await connection.invalidate()

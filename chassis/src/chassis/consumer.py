@@ -20,20 +20,20 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from opentelemetry.trace import SpanKind
 from prometheus_client import Counter as Count
-from prometheus_client import Gauge
 
-from chassis import deadlines
+from chassis import backlog, deadlines
+from chassis.backlog import Backlog
 from chassis.breaker import BreakerOpen
 from chassis.bus import Bus
 from chassis.deadlines import DeadlineExceeded
 from chassis.errors import DependencyUnavailable
 from chassis.inbox import AlreadyHandled
 from chassis.messages import Message, MessageMalformed
+from chassis.periodic import Periodic
 from chassis.telemetry import extract, span
 
 log = structlog.get_logger(__name__)
 HANDLED = Count("inbox_messages_total", "Deliveries by outcome", ["type", "outcome"])
-LAG = Gauge("consumer_pending_messages", "Messages of the stream that wait for this consumer")
 
 Handler = Callable[[Message], Awaitable[None]]
 NOT_ITS_FAULT = (DependencyUnavailable, BreakerOpen, DeadlineExceeded)
@@ -70,6 +70,7 @@ class Consumer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._failures: Counter[int] = Counter()
         self._loop: asyncio.Task[None] | None = None
+        self._backlog = Periodic(f"backlog-{name}", backlog.SECONDS, Backlog(bus, name).measure)
         self._stopping = False
 
     @property
@@ -79,10 +80,12 @@ class Consumer:
 
     async def start(self) -> None:
         self._loop = asyncio.create_task(self._run(), name=f"consumer-{self.name}")
+        await self._backlog.start()
 
     async def stop(self) -> None:
         """Fetch no more, finish what is in flight."""
         self._stopping = True
+        await self._backlog.stop()
         if self._loop is not None:
             # A fetch cancelled half-way would drop messages, and they would come again after `ACK_WAIT` only.
             await asyncio.wait([self._loop], timeout=FETCH_TIMEOUT + 0.5)
@@ -133,12 +136,11 @@ class Consumer:
             batch = await subscription.fetch(AT_ONCE - len(self._tasks), timeout=FETCH_TIMEOUT)
         except (nats.errors.TimeoutError, TimeoutError):
             # A deleted durable looks like silence: ask, and let the error of a missing one make it anew.
-            LAG.set((await jetstream.consumer_info(self._bus.stream, self.name)).num_pending or 0)
+            await jetstream.consumer_info(self._bus.stream, self.name)
             return
         for raw in batch:
             await self._slots.acquire()
             self._dispatch(raw)
-        LAG.set(batch[-1].metadata.num_pending if batch else 0)
 
     def _dispatch(self, raw: Msg) -> None:
         message = _read(raw)

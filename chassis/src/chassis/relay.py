@@ -65,6 +65,7 @@ class Relay:
             .order_by(table.c.id)
             .limit(BATCH)
         )
+        self._oldest = sa.select(age).where(table.c.published_at.is_(None)).order_by(table.c.id).limit(1)
         ids = sa.bindparam("ids", type_=sa.ARRAY(sa.BigInteger))
         self._mark = sa.update(table).where(table.c.id == sa.any_(ids)).values(published_at=sa.func.now())
         # From the front: to look for old rows would read a day of messages each time, until it takes too long to end.
@@ -108,7 +109,8 @@ class Relay:
     async def _lead(self, connection: AsyncConnection) -> None:
         if not (await self._execute(connection, self._lock)).scalar_one():
             PENDING.set(0)  # what waits is the leader's to tell, and this process may have been the leader before
-            AGE.set(0)
+            # The age is told by all: were it the leader's alone, one that hangs, or none, would look like no delay.
+            AGE.set(float((await self._execute(connection, self._oldest)).scalar() or 0))
             return
         LEADER.set(1)
         try:

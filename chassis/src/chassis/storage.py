@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import cast
 
 import sqlalchemy as sa
+from prometheus_client import Gauge
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool
 
 from chassis.errors import DependencyUnavailable
 from chassis.settings import DatabaseSettings
@@ -26,6 +29,9 @@ _SESSION = {
 }
 # Of a block: a silent server keeps none of its own limits above. Below a handler's, which would take the blame.
 TIME_LIMIT = 10.0
+OVERFLOW = 2  # the relay holds one for its lock, a probe must not wait behind requests
+IN_USE = Gauge("database_pool_in_use", "Connections of the pool that are in use")
+LIMIT = Gauge("database_pool_limit", "Connections that the pool gives out at most")
 
 
 class DatabaseUnavailable(DependencyUnavailable):
@@ -48,12 +54,14 @@ class Database:
         self._engine: AsyncEngine = create_async_engine(
             database_url(settings.database_url, settings.database_password.get_secret_value()),
             pool_size=settings.database_pool,
-            max_overflow=2,  # the relay holds one for its lock, a probe must not wait behind requests
+            max_overflow=OVERFLOW,
             pool_timeout=2,
             pool_recycle=1800,
             hide_parameters=True,  # an error's text goes to the log, and parameters are e-mail addresses and hashes
             connect_args={"timeout": 3, "server_settings": _SESSION},
         )
+        LIMIT.set(settings.database_pool + OVERFLOW)
+        IN_USE.set_function(lambda: cast("QueuePool", self._engine.pool).checkedout())
         self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def start(self) -> None:

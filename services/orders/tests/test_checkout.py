@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from prometheus_client import REGISTRY
 
 from chassis.bus import Bus
 from chassis.consumer import Consumer
@@ -66,12 +67,17 @@ async def others(settings: Settings, nats_server: Any) -> AsyncIterator[Others]:
     await bus.stop()
 
 
+def ended(outcome: str) -> float:
+    return REGISTRY.get_sample_value("saga_ended_total", {"outcome": outcome}) or 0
+
+
 async def state(shop: Any, order: str) -> str:
     answer = await shop.client.get(f"/api/orders/{order}", headers=shop.headers(CUSTOMER))
     return str(answer.json()["state"])
 
 
 async def test_an_order_is_confirmed_when_stock_and_card_are_good(shop: Any, others: Others) -> None:
+    before = ended("confirmed")
     order = (await shop.place(CUSTOMER)).json()["id"]
     (reserve,) = await others.hear("reserve-stock", order)
     assert reserve.data == {"order_id": order, "lines": [{"isbn": "9781999900007", "quantity": 2}]}
@@ -90,6 +96,7 @@ async def test_an_order_is_confirmed_when_stock_and_card_are_good(shop: Any, oth
         "stock-committed",
         "confirmed",
     ]
+    assert ended("confirmed") == before + 1
 
 
 async def _is(shop: Any, order: str, expected: str) -> bool:
@@ -97,6 +104,7 @@ async def _is(shop: Any, order: str, expected: str) -> bool:
 
 
 async def test_a_declined_card_releases_the_stock_and_cancels_with_its_reason(shop: Any, others: Others) -> None:
+    before = ended("cancelled")
     order = (await shop.place(CUSTOMER)).json()["id"]
     await others.say("shop.inventory.stock-reserved.v1", order, order_id=order)
     await others.hear("charge-card", order)
@@ -107,6 +115,7 @@ async def test_a_declined_card_releases_the_stock_and_cancels_with_its_reason(sh
     await until(lambda: _is(shop, order, "cancelled"))
     answer = await shop.client.get(f"/api/orders/{order}", headers=shop.headers(CUSTOMER))
     assert answer.json()["reason"] == "stolen_card"
+    assert ended("cancelled") == before + 1
 
 
 async def test_a_reply_delivered_twice_moves_the_saga_once(shop: Any, others: Others) -> None:

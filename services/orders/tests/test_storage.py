@@ -1,18 +1,21 @@
 """Two transactions that want the same order at once, in PostgreSQL."""
 
 import asyncio
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import sqlalchemy as sa
+from prometheus_client import REGISTRY
 
 from chassis.storage import Database
 from orders import messaging
 from orders.application import Catalog, Orders
 from orders.domain import Line, Money, Order, OrderState, PriceSource
-from orders.saga import Checkout
+from orders.saga import Checkout, Direction
 from orders.settings import Settings
 from orders.storage import SqlStorage
+from orders.storage.tables import saga
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -63,3 +66,30 @@ async def test_the_card_is_forgotten_as_soon_as_nobody_is_to_be_charged(settings
     await database.stop()
     assert stored is not None
     assert stored.card_token is None
+
+
+def measured(name: str, **labels: str) -> float:
+    value = REGISTRY.get_sample_value(name, labels)
+    assert value is not None
+    return value
+
+
+async def test_checkouts_that_have_not_ended_are_measured(settings: Settings, catalog: Catalog) -> None:
+    database = Database(settings)
+    storage, checkout = SqlStorage(database, messaging.to_message), Checkout()
+    use_cases = Orders(storage, catalog, new_id=uuid4)
+    now = datetime.now(UTC)
+    ages = {Direction.FORWARD: 40, Direction.BACKWARD: 90, Direction.ENDED: 5000}
+    for direction, age in ages.items():
+        order = replace(placed(), placed_at=now - timedelta(seconds=age))
+        async with storage.begin() as work:
+            await work.add(order, replace(checkout.begin(order.id, now).saga, direction=direction), ["placed"])
+    await use_cases.observe()
+    assert 90 <= measured("saga_oldest_age_seconds") < 100
+    assert measured("saga_open", direction="forward") == measured("saga_open", direction="backward") == 1
+    async with database.transaction() as connection:
+        await connection.execute(sa.update(saga).values(direction="ended"))
+    await use_cases.observe()
+    assert measured("saga_oldest_age_seconds") == 0
+    assert measured("saga_open", direction="backward") == 0
+    await database.stop()

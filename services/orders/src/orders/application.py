@@ -8,6 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 import structlog
+from prometheus_client import Counter, Gauge
 
 from chassis.idempotency import Answer, Claim
 from orders.domain import (
@@ -27,9 +28,13 @@ from orders.domain import (
     Wish,
     price_lines,
 )
-from orders.saga import Checkout, Command, Move, Outcome, Reply, Saga
+from orders.saga import Checkout, Command, Direction, Move, OpenSagas, Outcome, Reply, Saga
 
 log = structlog.get_logger(__name__)
+OLDEST = Gauge("saga_oldest_age_seconds", "Age of the oldest checkout that has not ended")
+OPEN = Gauge("saga_open", "Checkouts that have not ended", ["direction"])
+ENDED = Counter("saga_ended_total", "Checkouts that came to an end", ["outcome"])
+_ENDS = {state: ENDED.labels(state.value) for state in (OrderState.CONFIRMED, OrderState.CANCELLED)}
 
 
 class Catalog(Protocol):
@@ -60,6 +65,7 @@ class Storage(Protocol):
     ) -> list[Order]: ...
     async def history(self, order_id: UUID) -> list[HistoryEntry]: ...
     async def heard_prices(self, isbns: Sequence[str]) -> list[Price]: ...
+    async def open_sagas(self) -> list[OpenSagas]: ...
 
 
 def utc_now() -> datetime:
@@ -155,7 +161,7 @@ class Orders:
             if move is not None:
                 order = await self._apply(work, order, move, [reply.value])
         if move is not None:
-            _log_end(order)
+            _tell_end(order)
 
     async def resume_overdue(self) -> int:
         """Move the sagas whose answer is missing; returns how many there were."""
@@ -165,6 +171,13 @@ class Orders:
             for order, saga in overdue:
                 await self._apply(work, order, self._checkout.timed_out(saga, now), [])
         return len(overdue)
+
+    async def observe(self) -> None:
+        """Measure the checkouts that have not ended. All replicas see the same ones."""
+        found = {sagas.direction: sagas for sagas in await self._storage.open_sagas()}
+        for direction in (Direction.FORWARD, Direction.BACKWARD):
+            OPEN.labels(direction.value).set(found[direction].count if direction in found else 0)
+        OLDEST.set(max((sagas.oldest_age for sagas in found.values()), default=0))
 
     async def hear_price(self, price: Price, message_id: UUID) -> None:
         """Remember what catalog last said, for the time when it cannot be asked."""
@@ -192,8 +205,9 @@ class Orders:
         return order
 
 
-def _log_end(order: Order) -> None:
-    if order.state in (OrderState.CONFIRMED, OrderState.CANCELLED):
+def _tell_end(order: Order) -> None:
+    if order.state in _ENDS:
+        _ENDS[order.state].inc()
         log.info(f"order.{order.state}", order_id=str(order.id), reason=order.reason)
 
 

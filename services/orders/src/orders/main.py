@@ -24,6 +24,7 @@ from orders.storage import SqlStorage
 from orders.storage.tables import outbox
 
 RETENTION_SECONDS = 600.0
+OBSERVE_SECONDS = 5.0
 
 
 def create_app(
@@ -57,6 +58,7 @@ def create_app(
             http,
             consumer,
             overdue,
+            Periodic("observation", OBSERVE_SECONDS, orders.observe),
             Periodic("retention", RETENTION_SECONDS, storage.forget_old),
             Relay(database, outbox, bus),
         ],

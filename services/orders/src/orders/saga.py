@@ -106,6 +106,15 @@ class Saga:
 
 
 @dataclass(frozen=True)
+class OpenSagas:
+    """How many go in one direction; the age of the oldest in seconds, from the placing of its order."""
+
+    direction: Direction
+    count: int
+    oldest_age: float
+
+
+@dataclass(frozen=True)
 class Move:
     """The saga afterwards, the command to send, and what happens to the order, in this order."""
 

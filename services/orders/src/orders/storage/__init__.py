@@ -15,8 +15,8 @@ from chassis.messages import Message
 from chassis.outbox import Outbox
 from chassis.storage import Database
 from orders.domain import HistoryEntry, Line, Money, Order, OrderEvent, OrderState, Price, PriceSource
-from orders.saga import Command, Direction, Saga
-from orders.storage.statements import ADD, HEAR, HISTORY, LOAD, OVERDUE, READ, SAVE
+from orders.saga import Command, Direction, OpenSagas, Saga
+from orders.storage.statements import ADD, HEAR, HISTORY, LOAD, OPEN, OVERDUE, READ, SAVE
 from orders.storage.tables import heard_price, idempotency_key, inbox, orders, outbox
 
 Encode = Callable[[Order, Command | OrderEvent], Message]
@@ -106,6 +106,11 @@ class SqlStorage:
         async with self._database.autocommit() as connection:
             rows = await connection.execute(query)
             return [Price(r.isbn, r.title, Money(r.amount, r.currency), r.version) for r in rows]
+
+    async def open_sagas(self) -> list[OpenSagas]:
+        async with self._database.autocommit() as connection:
+            rows = await connection.execute(OPEN)
+            return [OpenSagas(Direction(row.direction), row.open, float(row.age)) for row in rows]
 
     async def forget_old(self) -> None:
         """Delete what the inbox and the idempotency keys need no longer hold."""

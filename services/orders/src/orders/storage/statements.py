@@ -55,6 +55,17 @@ OVERDUE = (
     .limit(sa.bindparam("most"))
     .with_for_update(key_share=True, skip_locked=True)
 )
+# Of the partial index: what has ended, which is nearly everything, is not looked at.
+OPEN = (
+    sa.select(
+        saga.c.direction,
+        sa.func.count().label("open"),
+        sa.func.extract("epoch", sa.func.now() - sa.func.min(orders.c.placed_at)).label("age"),
+    )
+    .join(orders, orders.c.id == saga.c.order_id)
+    .where(saga.c.direction != "ended")
+    .group_by(saga.c.direction)
+)
 READ = sa.select(orders).where(orders.c.id == _of)
 HISTORY = sa.select(history.c.event, history.c.at).where(history.c.order_id == _of).order_by(history.c.id)
 
