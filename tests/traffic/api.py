@@ -118,7 +118,7 @@ class Api:
     async def _send(self, request: Request) -> tuple[Answer | None, str | None]:
         """The answer if there was one, and why to ask again, if so."""
         try:
-            answer = await self._once(request)
+            answer = await self.once(request)
         except PyreqwestError as error:
             return None, type(error).__name__
         if answer.problem is not None:
@@ -127,7 +127,8 @@ class Api:
             return answer, str(answer.status)
         return answer, "request in progress" if answer.problem == IN_PROGRESS else None
 
-    async def _once(self, request: Request) -> Answer:
+    async def once(self, request: Request) -> Answer:
+        """Whatever comes of sending it once; raises `PyreqwestError`."""
         builder = self._client.request(request.method, request.path)
         if request.token is not None:
             builder = builder.bearer_auth(request.token)

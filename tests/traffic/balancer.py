@@ -1,0 +1,77 @@
+"""Several replicas behind one name, used as a balancer uses them: in turn, and another where a door is shut.
+
+A request that was sent is never sent again. The HTTP client below replaces a kept-alive connection that it finds closed
+before it has written to it, as any client does.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import socket
+from collections import Counter
+from typing import Self
+from urllib.parse import urlsplit
+
+from pyreqwest.exceptions import ConnectError, ConnectTimeoutError
+
+from tests.traffic.api import Answer, Api, Request
+from tests.traffic.tally import Tally
+
+LOOK_UP_SECONDS = 0.5
+
+
+class Balancer:
+    """Use as `async with Balancer(url)`. `moved`: refused connections by address."""
+
+    def __init__(self, url: str) -> None:
+        self._address = urlsplit(url)
+        self._turn = itertools.count()
+        self._replicas: dict[str, Api] = {}
+        self._now: list[str] = []
+        self._tasks = contextlib.AsyncExitStack()
+        self.sent: Counter[str] = Counter()
+        self.moved: Counter[str] = Counter()
+
+    async def __aenter__(self) -> Self:
+        await self._look_up()
+        task = asyncio.create_task(self._follow())
+        self._tasks.callback(task.cancel)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._tasks.aclose()
+
+    async def send(self, request: Request) -> Answer:
+        """By the next replica that can be connected to; raises `PyreqwestError`."""
+        turn, replicas = next(self._turn), self._now
+        last = len(replicas) - 1
+        for tried in range(len(replicas)):
+            address = replicas[(turn + tried) % len(replicas)]
+            try:
+                answer = await self._replicas[address].once(request)
+            except (ConnectError, ConnectTimeoutError):
+                self.moved[address] += 1
+                if tried == last:
+                    raise
+            else:
+                self.sent[address] += 1
+                return answer
+        raise OSError(f"{self._address.hostname} has no address")
+
+    async def _look_up(self) -> None:
+        loop, port = asyncio.get_running_loop(), self._address.port or 80
+        try:
+            found = await loop.getaddrinfo(self._address.hostname, port, family=socket.AF_INET, type=socket.SOCK_STREAM)
+        except socket.gaierror:
+            return  # the addresses of half a second ago are better than none
+        addresses = sorted({str(info[4][0]) for info in found})
+        for address in addresses:
+            if address not in self._replicas:
+                replica = Api(f"http://{address}:{port}", Tally())
+                self._replicas[address] = await self._tasks.enter_async_context(replica)
+        self._now = addresses
+
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_UP_SECONDS)
+            await self._look_up()
