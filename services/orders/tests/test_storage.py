@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from prometheus_client import REGISTRY
 
 from chassis.storage import Database
-from orders import messaging
+from orders import messaging, observe
 from orders.application import Catalog, Orders
 from orders.domain import Line, Money, Order, OrderState, PriceSource
 from orders.saga import Checkout, Direction
@@ -74,22 +74,21 @@ def measured(name: str, **labels: str) -> float:
     return value
 
 
-async def test_checkouts_that_have_not_ended_are_measured(settings: Settings, catalog: Catalog) -> None:
+async def test_checkouts_that_have_not_ended_are_measured(settings: Settings) -> None:
     database = Database(settings)
     storage, checkout = SqlStorage(database, messaging.to_message), Checkout()
-    use_cases = Orders(storage, catalog, new_id=uuid4)
     now = datetime.now(UTC)
     ages = {Direction.FORWARD: 40, Direction.BACKWARD: 90, Direction.ENDED: 5000}
     for direction, age in ages.items():
         order = replace(placed(), placed_at=now - timedelta(seconds=age))
         async with storage.begin() as work:
             await work.add(order, replace(checkout.begin(order.id, now).saga, direction=direction), ["placed"])
-    await use_cases.observe()
+    await observe.measure(storage)
     assert 90 <= measured("saga_oldest_age_seconds") < 100
     assert measured("saga_open", direction="forward") == measured("saga_open", direction="backward") == 1
     async with database.transaction() as connection:
         await connection.execute(sa.update(saga).values(direction="ended"))
-    await use_cases.observe()
+    await observe.measure(storage)
     assert measured("saga_oldest_age_seconds") == 0
     assert measured("saga_open", direction="backward") == 0
     await database.stop()

@@ -7,9 +7,6 @@ from datetime import UTC, datetime
 from typing import Protocol
 from uuid import UUID
 
-import structlog
-from prometheus_client import Counter, Gauge
-
 from chassis.idempotency import Answer, Claim
 from orders.domain import (
     CatalogUnavailable,
@@ -28,13 +25,7 @@ from orders.domain import (
     Wish,
     price_lines,
 )
-from orders.saga import Checkout, Command, Direction, Move, OpenSagas, Outcome, Reply, Saga
-
-log = structlog.get_logger(__name__)
-OLDEST = Gauge("saga_oldest_age_seconds", "Age of the oldest checkout that has not ended")
-OPEN = Gauge("saga_open", "Checkouts that have not ended", ["direction"])
-ENDED = Counter("saga_ended_total", "Checkouts that came to an end", ["outcome"])
-_ENDS = {state: ENDED.labels(state.value) for state in (OrderState.CONFIRMED, OrderState.CANCELLED)}
+from orders.saga import Checkout, Command, Move, Outcome, Reply, Saga
 
 
 class Catalog(Protocol):
@@ -65,7 +56,6 @@ class Storage(Protocol):
     ) -> list[Order]: ...
     async def history(self, order_id: UUID) -> list[HistoryEntry]: ...
     async def heard_prices(self, isbns: Sequence[str]) -> list[Price]: ...
-    async def open_sagas(self) -> list[OpenSagas]: ...
 
 
 def utc_now() -> datetime:
@@ -80,7 +70,7 @@ PLACING_AT_ONCE = 2
 
 
 class Orders:
-    """`new_id` and `clock` are parameters so that tests can choose them."""
+    """`new_id` and `clock` are for tests to choose; `on_move` is told of orders whose saga a reply has moved."""
 
     def __init__(
         self,
@@ -89,12 +79,14 @@ class Orders:
         new_id: Callable[[], UUID],
         clock: Callable[[], datetime] = utc_now,
         checkout: Checkout | None = None,
+        on_move: Callable[[Order], None] = lambda _: None,
     ) -> None:
         self._storage = storage
         self._catalog = catalog
         self._new_id = new_id
         self._clock = clock
         self._checkout = checkout or Checkout()
+        self._on_move = on_move
         self._placing = asyncio.Semaphore(PLACING_AT_ONCE)
 
     async def place(
@@ -161,7 +153,7 @@ class Orders:
             if move is not None:
                 order = await self._apply(work, order, move, [reply.value])
         if move is not None:
-            _tell_end(order)
+            self._on_move(order)
 
     async def resume_overdue(self) -> int:
         """Move the sagas whose answer is missing; returns how many there were."""
@@ -171,13 +163,6 @@ class Orders:
             for order, saga in overdue:
                 await self._apply(work, order, self._checkout.timed_out(saga, now), [])
         return len(overdue)
-
-    async def observe(self) -> None:
-        """Measure the checkouts that have not ended. All replicas see the same ones."""
-        found = {sagas.direction: sagas for sagas in await self._storage.open_sagas()}
-        for direction in (Direction.FORWARD, Direction.BACKWARD):
-            OPEN.labels(direction.value).set(found[direction].count if direction in found else 0)
-        OLDEST.set(max((sagas.oldest_age for sagas in found.values()), default=0))
 
     async def hear_price(self, price: Price, message_id: UUID) -> None:
         """Remember what catalog last said, for the time when it cannot be asked."""
@@ -203,12 +188,6 @@ class Orders:
         await work.save(order, move.saga, happened, now)
         await work.send(order, [*_commands(move), *events])
         return order
-
-
-def _tell_end(order: Order) -> None:
-    if order.state in _ENDS:
-        _ENDS[order.state].inc()
-        log.info(f"order.{order.state}", order_id=str(order.id), reason=order.reason)
 
 
 def _commands(move: Move) -> list[Command]:

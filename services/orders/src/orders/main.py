@@ -16,7 +16,7 @@ from chassis.retries import RetryPolicy
 from chassis.settings import load
 from chassis.storage import Database
 from chassis.telemetry import Telemetry
-from orders import api, messaging
+from orders import api, messaging, observe
 from orders.application import Catalog, Orders
 from orders.clients import HttpCatalog
 from orders.settings import Settings
@@ -24,7 +24,6 @@ from orders.storage import SqlStorage
 from orders.storage.tables import outbox
 
 RETENTION_SECONDS = 600.0
-OBSERVE_SECONDS = 5.0
 
 
 def create_app(
@@ -46,7 +45,7 @@ def create_app(
         retries=RetryPolicy(attempts=2),
     )
     storage = SqlStorage(database, messaging.to_message)
-    orders = Orders(storage, catalog or HttpCatalog(http), new_id=uuid7)
+    orders = Orders(storage, catalog or HttpCatalog(http), new_id=uuid7, on_move=observe.moved)
     verifier = verifier or TokenVerifier(keys_from(settings.jwks_url), settings)
     consumer = Consumer(bus, settings.service_name, messaging.handlers(orders))
     overdue = Periodic("overdue-sagas", settings.saga_poll_seconds, orders.resume_overdue)
@@ -58,7 +57,7 @@ def create_app(
             http,
             consumer,
             overdue,
-            Periodic("observation", OBSERVE_SECONDS, orders.observe),
+            observe.observation(storage),
             Periodic("retention", RETENTION_SECONDS, storage.forget_old),
             Relay(database, outbox, bus),
         ],
