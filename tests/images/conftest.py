@@ -1,0 +1,77 @@
+"""The images under test are those of the commit that is checked out, or of the one that COMMIT names."""
+
+import functools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local.programs import BY_NAME
+from tests.images import docker
+from tests.images.building import BuildError, Commit, head
+from tests.images.stage import Container, Stage, stage
+from tests.servers.images import Images
+
+SERVICES = sorted(BY_NAME)
+HERE = Path(__file__).parent
+
+
+@functools.cache
+def obstacle() -> str | None:
+    """Why there is nothing to test here, or None."""
+    if not docker.answers():
+        return "no Docker engine answers"
+    try:
+        commit = head()
+    except BuildError as error:
+        return str(error)
+    missing = [name for name in (*SERVICES, "tools") if not docker.exists(commit.tag(name))]
+    return f"`make images` has not built {commit.tag(missing[0])}" if missing else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests here are marked, and run one after the other, on one stage."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.images)
+            item.add_marker(pytest.mark.xdist_group("images"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def images_exist() -> None:
+    """Skip where there is none."""
+    if reason := obstacle():
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def commit(images_exist: None) -> Commit:
+    return head()
+
+
+@pytest.fixture(params=[*SERVICES, "tools"])
+def image(request: pytest.FixtureRequest, commit: Commit) -> str:
+    """The tag of each image in turn."""
+    return commit.tag(request.param)
+
+
+@pytest.fixture(params=SERVICES)
+def service(request: pytest.FixtureRequest) -> str:
+    """The name of each service in turn."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def scene(commit: Commit) -> Iterator[Stage]:
+    """One network with PostgreSQL and NATS for all tests."""
+    with stage(commit, Images.named_in(os.environ)) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def identity(scene: Stage) -> Container:
+    """The one who knows the keys; others ask it for them."""
+    started = scene.service("identity")
+    started.wait_until_ready()
+    return started

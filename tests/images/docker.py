@@ -1,0 +1,93 @@
+"""Docker by its own command: what the tests of the images and `make images` ask of it."""
+
+import json
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+ANSWER_SECONDS = 5
+
+
+class DockerError(Exception):
+    """A command of Docker's failed; the text is its complaint."""
+
+
+def run(*arguments: str, stdin: str | None = None, seconds: float = 60) -> "subprocess.CompletedProcess[str]":
+    """`docker …`, whatever its exit code."""
+    return subprocess.run(
+        ["docker", *arguments], input=stdin, capture_output=True, text=True, timeout=seconds, check=False
+    )
+
+
+def docker(*arguments: str, stdin: str | None = None, seconds: float = 60) -> str:
+    """What `docker …` prints; DockerError when it fails."""
+    done = run(*arguments, stdin=stdin, seconds=seconds)
+    if done.returncode != 0:
+        raise DockerError(f"docker {' '.join(arguments)[:200]}: {done.stderr.strip()[-2000:]}")
+    return done.stdout.strip()
+
+
+def answers() -> bool:
+    """Whether there is an engine."""
+    try:
+        return run("version", "--format", "{{.Server.Version}}", seconds=ANSWER_SECONDS).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+def exists(image: str) -> bool:
+    return run("image", "inspect", image).returncode == 0
+
+
+def inspect(name: str, kind: str = "image") -> dict[str, Any]:
+    """Everything that the engine knows of an image or a container."""
+    (found,) = json.loads(docker(kind, "inspect", name))
+    return dict(found)
+
+
+def layers(image: str) -> list[str]:
+    return list(inspect(image)["RootFS"]["Layers"])
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file or a folder of an image, by its path without the first slash."""
+
+    path: str
+    mode: int
+    uid: int
+    gid: int
+    is_link: bool
+    is_folder: bool
+    is_file: bool
+
+    def writable_by(self, user: int) -> bool:
+        """For an owner always: who may change the mode may write."""
+        ours = self.uid == user or (self.gid == user and self.mode & 0o020) or self.mode & 0o002
+        return bool(ours) and (self.is_file or self.is_folder)
+
+
+def entries(image: str) -> list[Entry]:
+    """The whole file system, and what Docker puts into every container: /dev, and empty files in /etc."""
+    with _created(image) as container:
+        process = subprocess.Popen(["docker", "export", container], stdout=subprocess.PIPE)
+        with process, tarfile.open(fileobj=process.stdout, mode="r|") as files:
+            return [_entry(file) for file in files]
+
+
+def _entry(file: tarfile.TarInfo) -> Entry:
+    link = file.issym() or file.islnk()
+    path = file.name.removeprefix("./")
+    return Entry(path, file.mode, file.uid, file.gid, is_link=link, is_folder=file.isdir(), is_file=file.isfile())
+
+
+@contextmanager
+def _created(image: str) -> Iterator[str]:
+    container = docker("create", "--network", "none", image)
+    try:
+        yield container
+    finally:
+        docker("rm", "--volumes", container)

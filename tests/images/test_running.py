@@ -1,0 +1,142 @@
+"""An image at work: it starts with nothing allowed, says that it is ready, and leaves without dropping a request."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from subprocess import PIPE, Popen
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.images.building import Commit
+from tests.images.docker import inspect, run
+from tests.images.stage import HARDENED, PYTHON, Container, Stage
+
+LOAD = (Path(__file__).parent / "load.py").read_text()
+GRACE_SECONDS = 50  # stop_grace_period in compose.yaml
+DELAY_MS = 200
+NOTHING = UUID(int=0)
+TOKEN, PSP_KEY = "token", "psp_api_key"
+
+
+@dataclass(frozen=True)
+class Request:
+    """Something that a service looks up in its database, or in that of another; `bearer` is what it asks to see."""
+
+    path: str
+    status: int = 200
+    bearer: str | None = None
+
+
+REQUESTS: Mapping[str, Request] = {
+    "catalog": Request("/api/catalog/books"),
+    "gateway": Request("/api/identity/jwks.json"),
+    "identity": Request("/api/identity/jwks.json"),
+    "inventory": Request("/api/inventory/stock/9780261103573", 404),
+    "orders": Request("/api/orders", bearer=TOKEN),
+    "payments": Request(f"/api/payments/{NOTHING}", 404, TOKEN),
+    "psp": Request(f"/v1/charges/{NOTHING}", 404, PSP_KEY),
+}
+
+
+@dataclass
+class Load:
+    """What `load.py` saw."""
+
+    good: list[float] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    closed: float = 0.0
+
+
+@pytest.fixture
+def container(service: str, scene: Stage, identity: Container) -> Iterator[Container]:
+    """A service that is ready; identity has one more, under a name of its own."""
+    started = scene.service(service, "--network-alias", f"{service}-under-test")
+    started.wait_until_ready()
+    yield started
+    started.remove()
+
+
+def test_it_starts_with_a_read_only_root_and_without_capabilities(service: str, container: Container) -> None:
+    host = inspect(container.id, "container")["HostConfig"]
+    assert host["ReadonlyRootfs"] is True
+    assert host["CapDrop"] == ["ALL"]
+    assert "no-new-privileges" in host["SecurityOpt"]
+    assert container.probe() is None
+    assert json.loads(container.call("GET", "/healthz"))["status"] == "ok"
+
+
+def test_its_probe_fails_when_nobody_listens(image: str) -> None:
+    done = run("run", "--rm", "--network", "none", "--entrypoint", PYTHON, image, "-c", "import chassis.probe")
+    if "/tools:" in image:
+        assert "No module named 'chassis'" in done.stderr
+        return
+    probe = ("--entrypoint", PYTHON, image, "-m", "chassis.probe")
+    done = run("run", "--rm", "--network", "none", *HARDENED, *probe)
+    assert done.returncode == 1
+    assert "does not answer" in done.stderr
+
+
+def test_wrong_settings_end_it_with_2_and_the_whole_list(service: str, commit: Commit) -> None:
+    fields = import_module(f"{service}.settings").Settings.model_fields
+    missing = {name.upper() for name, field in fields.items() if field.is_required()} - {"PORT"}
+    done = run("run", "--rm", "--network", "none", *HARDENED, "--env", "TRACE_RATIO=7", commit.tag(service))
+    assert done.returncode == 2, done.stderr
+    heard = {line.strip().partition(":")[0] for line in done.stderr.splitlines()[1:]}
+    assert heard == missing | {"TRACE_RATIO"}
+
+
+@pytest.mark.timeout(180)
+def test_under_load_it_stops_within_its_grace_and_loses_no_request(
+    service: str, container: Container, scene: Stage, identity: Container
+) -> None:
+    """Requests take a while each, so that some are in flight whenever the process is told to stop."""
+    slow = identity if service == "gateway" else container
+    with _slowed(slow, scene), _loading(service, scene, identity) as load:
+        assert load.stdout is not None
+        assert load.stdout.readline() == "under way\n", load.stdout.read()
+        told = time.time()
+        code = container.stop(GRACE_SECONDS)
+        took = time.time() - told
+        seen = Load(**json.loads(load.stdout.read()))
+    assert code in (0, 143)
+    assert took < GRACE_SECONDS
+    assert seen.lost == []
+    assert [moment for moment in seen.good if moment > told + DELAY_MS / 1000], "nothing was served while draining"
+
+
+class _slowed:  # noqa: N801 - a context manager, used like a function
+    """Requests to a service are answered a little later, for the time of the block."""
+
+    def __init__(self, container: Container, scene: Stage) -> None:
+        self._container = container
+        self._token = {"Authorization": f"Bearer {scene.passwords['faults_token']}"}
+
+    def __enter__(self) -> None:
+        self._container.call("PUT", "/faults", self._token, [{"prefix": "/", "delay_ms": DELAY_MS}])
+
+    def __exit__(self, *_: object) -> None:
+        if inspect(self._container.id, "container")["State"]["Running"]:
+            self._container.call("DELETE", "/faults", self._token)
+
+
+def _loading(service: str, scene: Stage, identity: Container) -> "Popen[str]":
+    request = REQUESTS[service]
+    headers = {}
+    if request.bearer:
+        known = scene.operators_token(identity) if request.bearer == TOKEN else scene.passwords[request.bearer]
+        headers["Authorization"] = f"Bearer {known}"
+    wanted: dict[str, Any] = {
+        "host": f"{service}-under-test",
+        "path": request.path,
+        "headers": headers,
+        "status": request.status,
+        "workers": 16,
+    }
+    program = ("--entrypoint", PYTHON, scene.commit.tag(service), "-c", LOAD, json.dumps(wanted))
+    command = ["docker", "run", "--rm", "--network", scene.network, "--cpus", "0.5", *scene.labels, *program]
+    return Popen(command, stdout=PIPE, text=True)
