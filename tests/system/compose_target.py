@@ -30,10 +30,3 @@ class ComposeTarget:
         container.crash()
         project.wait_until(lambda: container.restarts > restarts, 30, lambda: f"{program} was not restarted")
         container.wait_healthy()
-
-    def kill(self, program: str) -> None:
-        """`docker kill`, and `docker start`, for the engine leaves it to whoever killed it."""
-        container = project.container(program)
-        container.kill()
-        container.start()
-        container.wait_healthy()
