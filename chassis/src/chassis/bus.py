@@ -26,6 +26,7 @@ MAX_AGE = 3 * 86_400.0
 MAX_BYTES = 1024**3
 DUPLICATE_WINDOW = 120.0
 PUBLISH_TIMEOUT = 5.0
+FLUSH_SECONDS = 1
 
 
 class BusUnavailable(DependencyUnavailable):
@@ -60,7 +61,7 @@ class Bus:
             self._task.cancel()
         if self._client.is_connected:
             with contextlib.suppress(Exception):
-                await self._client.flush(timeout=1)  # acknowledgements are fire and forget: let them leave
+                await self._client.flush(timeout=FLUSH_SECONDS)  # acknowledgements are fire and forget: let them leave
         with contextlib.suppress(AssertionError):  # a client that never connected
             await self._client.close()
 

@@ -30,6 +30,7 @@ BATCH = 200
 POLL_BUSY, POLL_IDLE = 0.2, 1.0
 GATHER = 0.005  # after a commit: under load the messages of many transactions then share two statements
 CLEAN_EVERY, CLEAN_AT_ONCE = 300.0, 1000
+STOP_SECONDS = 5.0
 
 
 class Publisher(Protocol):
@@ -87,7 +88,7 @@ class Relay:
         self.wake()
         if self._task is not None:
             with contextlib.suppress(TimeoutError, asyncio.CancelledError):
-                await asyncio.wait_for(self._task, timeout=5)
+                await asyncio.wait_for(self._task, timeout=STOP_SECONDS)
 
     def wake(self) -> None:
         """Look at the outbox now rather than at the next poll."""

@@ -1,0 +1,1 @@
+"""What compose.yaml promises, read from the file itself: no Docker needed."""

@@ -1,0 +1,121 @@
+"""Who waits for whom, how long a stop may take, and that each container is told what its program reads."""
+
+from importlib import import_module
+from typing import Any
+
+import pytest
+from pydantic_settings import BaseSettings
+
+from chassis import bus, consumer, lifecycle, migrate, relay, replay, storage, telemetry
+from chassis.settings import ServiceSettings
+from deploy.local.place import ROOT
+from deploy.local.programs import BY_NAME, DRAIN_SECONDS, GRACE_SECONDS
+from tests.compose.composition import DEPLOYABLES, WITH_DATABASE, depends_on, seconds, services
+
+# By the image, or by the folder of secrets.
+FROM_THE_IMAGE = {"HOST", "PORT", "COMMIT"}
+NOT_A_FIELD = {"SECRETS_DIR"}
+# The programs that are no services, and where their sources lie.
+SOURCES_OF_TOOLS = {
+    "setup": ("deploy/compose", "deploy/local"),
+    "seed": ("deploy/compose", "deploy/local"),
+    "traffic": ("tests/traffic", "deploy/local"),
+    "verify": ("tests/invariants",),
+}
+
+
+def settings_of(name: str) -> type[BaseSettings]:
+    cls: type[BaseSettings] = import_module(f"{name}.settings").Settings
+    return cls
+
+
+def _known(cls: type[BaseSettings]) -> set[str]:
+    return {name.upper() for name in cls.model_fields} | NOT_A_FIELD
+
+
+def _missing(cls: type[BaseSettings], given: set[str]) -> set[str]:
+    required = {name.upper() for name, field in cls.model_fields.items() if field.is_required()}
+    return required - given - FROM_THE_IMAGE
+
+
+@pytest.mark.parametrize("name", DEPLOYABLES)
+def test_a_service_is_told_what_it_reads_and_nothing_else(name: str) -> None:
+    given = set(services()[name]["environment"])
+    secrets = {secret.upper() for secret in BY_NAME[name].secret_names()}
+    assert given - _known(settings_of(name)) == set(), "nobody reads these"
+    assert _missing(settings_of(name), given | secrets) == set()
+    assert not given & secrets, "a secret is a file"
+    assert ("NATS_USER" in given) == ("NATS_PASSWORD" in secrets)
+
+
+@pytest.mark.parametrize(
+    ("name", "cls", "secrets"),
+    [
+        *((f"{name}-migrate", migrate.Settings, {"DATABASE_PASSWORD"}) for name in WITH_DATABASE),
+        ("replay", replay.Settings, {"NATS_PASSWORD"}),
+    ],
+)
+def test_a_command_is_told_what_it_reads(name: str, cls: type[BaseSettings], secrets: set[str]) -> None:
+    given = set(services()[name]["environment"])
+    assert given - _known(cls) == set()
+    assert _missing(cls, given | secrets) == set()
+
+
+@pytest.mark.parametrize("name", sorted(SOURCES_OF_TOOLS))
+def test_a_tool_is_told_what_it_reads(name: str) -> None:
+    files = [file for folder in SOURCES_OF_TOOLS[name] for file in (ROOT / folder).glob("*.py")]
+    text = "\n".join(file.read_text() for file in files)
+    assert [key for key in services()[name]["environment"] if f'"{key}"' not in text] == []
+
+
+@pytest.mark.parametrize("name", WITH_DATABASE)
+def test_a_service_starts_after_its_migration_and_that_after_its_database(name: str) -> None:
+    assert depends_on(services()[name])[f"{name}-migrate"] == "service_completed_successfully"
+    assert depends_on(services()[f"{name}-migrate"]) == {f"{name}-db": "service_healthy"}
+    assert services()[f"{name}-migrate"]["command"] == ["-m", "chassis.migrate", name]
+    assert services()[f"{name}-migrate"]["image"] == services()[name]["image"]
+
+
+@pytest.mark.parametrize("name", [f"{name}-db" for name in WITH_DATABASE] + ["nats"])
+def test_a_server_starts_after_its_secrets_were_made(name: str) -> None:
+    assert depends_on(services()[name])["setup"] == "service_completed_successfully"
+
+
+@pytest.mark.parametrize("name", DEPLOYABLES)
+def test_no_service_waits_for_another_one(name: str) -> None:
+    """They must bear each other's absence at any time, so at the start too."""
+    assert not set(depends_on(services()[name])) & set(DEPLOYABLES)
+
+
+@pytest.mark.parametrize("name", DEPLOYABLES)
+def test_there_is_time_for_the_longest_drain(name: str) -> None:
+    assert seconds(services()[name]["stop_grace_period"]) >= longest_drain(name)
+
+
+def longest_drain(name: str) -> float:
+    """What a stop may take in the worst case, part by part, as `chassis/lifecycle.py` does them one after another."""
+    environment: dict[str, Any] = services()[name]["environment"]
+    defaults = {key: field.default for key, field in ServiceSettings.model_fields.items()}
+    probe_period = float(environment.get("DRAIN_SECONDS", defaults["drain_seconds"]))
+    requests = float(environment.get("GRACE_SECONDS", defaults["grace_seconds"]))
+    parts = probe_period + lifecycle.NEWCOMER_SECONDS + requests + telemetry.STOP_SECONDS
+    if BY_NAME[name].database:
+        parts += storage.TIME_LIMIT  # the last run of something periodic
+    if BY_NAME[name].bus:
+        parts += consumer.FETCH_TIMEOUT + 0.5 + consumer.HANDLER_TIMEOUT + relay.STOP_SECONDS + bus.FLUSH_SECONDS
+    return parts
+
+
+def test_containers_drain_as_processes_do() -> None:
+    """`make up` says it, compose.yaml leaves it to the defaults."""
+    fields = ServiceSettings.model_fields
+    assert (fields["drain_seconds"].default, fields["grace_seconds"].default) == (DRAIN_SECONDS, GRACE_SECONDS)
+
+
+def test_every_deployable_runs_by_its_own_image() -> None:
+    for name in DEPLOYABLES:
+        service = services()[name]
+        assert service["image"] == f"banyan/{name}:${{COMMIT:-dev}}"
+        assert service["build"]["args"]["SERVICE"] == name
+        assert "command" not in service
+        assert "entrypoint" not in service
