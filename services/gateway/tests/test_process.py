@@ -126,6 +126,17 @@ async def test_the_probe_of_an_image_tells_that_the_gateway_drains(upstream: Ups
     await process.wait()
 
 
+async def test_a_running_gateway_tells_its_breakers_and_its_own_use_of_the_machine(upstream: Upstream) -> None:
+    port = free_port()
+    process = await spawn(upstream.port, port)
+    metrics = (await ask(port, "/metrics")).body
+    assert b'breaker_state{breaker="orders.write"} 0.0' in metrics
+    assert b'gateway_in_flight{upstream=""} 0.0' in metrics
+    assert b"process_start_time_seconds" in metrics
+    process.kill()
+    await process.wait()
+
+
 async def test_an_idle_connection_does_not_delay_the_end(upstream: Upstream) -> None:
     port = free_port()
     process = await spawn(upstream.port, port, DRAIN_SECONDS="0")
