@@ -60,8 +60,8 @@ def secret_files(tmp_path: Path) -> dict[str, Path]:
 
 def _with_secrets(commit: Commit, files: dict[str, Path]) -> Build:
     secrets = " ".join(f"id={name},src={path}" for name, path in files.items())
-    # Secrets are no part of a step's key in the cache: without this it would not run, and not see them.
-    anew = ("--set", f"{SERVICE}.no-cache-filter=dependencies")
+    # Secrets are no part of the key of a step in the cache: without this it would not run, and not see them.
+    anew = ("--no-cache",)
     return Build(commit, options=anew, variables={"BUILD_SECRETS": secrets})
 
 
