@@ -31,7 +31,8 @@ ifneq ($(PYTHON),)
 STALE := yes
 endif
 
-.PHONY: help setup up down status logs restart clean check test system integration traffic verify bench replay stale
+.PHONY: help setup up down status logs restart clean check lint test system integration images test-images traffic verify \
+	bench replay stale
 
 help:
 	@echo "Banyan: a bookshop of small services, on this machine"
@@ -50,7 +51,12 @@ help:
 	@echo "  make replay SERVICE=…    put the dead letters of a consumer back on the stream"
 	@echo "  make bench               measure, and write docs/benchmarks.md"
 	@echo
+	@echo "  make images              build all images, measure them, and write that into docs/benchmarks.md"
+	@echo "                           BAKE_ARGS=… are further options of docker buildx bake"
+	@echo "  make test-images         what is in them, how they start, stop and are built [COMMIT=…]"
+	@echo
 	@echo "  make check               format, lint, types, import contracts"
+	@echo "  make lint                the recipes of the images, more thoroughly"
 	@echo "  make test                all tests; the running stack is tested in a copy of its own"
 	@echo "                           [SERVERS=containers|embedded: PostgreSQL and NATS by Docker, or from their wheels]"
 	@echo "  make system              only the tests of the running stack   [TARGET=local|compose]"
@@ -92,9 +98,25 @@ check: $(STAMP)
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy chassis services deploy tests conftest.py
 	.venv/bin/lint-imports
+	.venv/bin/hadolint $(RECIPES)
+
+# Of its own, for it brings 200 packages that ours would have to agree with.
+CHECKOV := checkov==3.3.30
+RECIPES := services/Dockerfile deploy/compose/Dockerfile
+lint: $(STAMP)
+	.venv/bin/hadolint $(RECIPES)
+	@UV=$$(command -v uv || echo .banyan/uv/bin/uv); set -x; \
+	"$$UV" tool run --quiet --python .venv/bin/python --from $(CHECKOV) \
+		checkov --skip-download --quiet --compact --framework dockerfile --file $(RECIPES)
+
+images: $(STAMP)
+	@$(RUN) -m tests.bench.images
+
+test-images: $(STAMP)
+	$(RUN) -m pytest -m images tests/images
 
 test: $(STAMP)
-	$(PYTEST) -m "not system" -n 2 --dist loadgroup
+	$(PYTEST) -m "not system and not images" -n 2 --dist loadgroup
 	@$(LOCAL) trial
 
 system: $(STAMP)

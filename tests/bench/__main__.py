@@ -8,7 +8,7 @@ from rich.console import Console
 
 from deploy.local.place import ROOT
 from deploy.local.screen import RunError
-from tests.bench import catalog, checkout, report
+from tests.bench import catalog, checkout, report, sections
 from tests.bench.gateway.compare import compare
 
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -33,7 +33,7 @@ def main() -> int:
     except (RunError, subprocess.CalledProcessError, RuntimeError) as error:
         console.print(f"bench: {error}; nothing was written", style="bold red", markup=False)
         return 1
-    page = report.page(proxies, reads, orders)
+    page = sections.merge(sections.read(arguments.output), report.page(proxies, reads, orders))
     arguments.output.write_text(page)
     console.print(page, markup=False, soft_wrap=True)
     console.print(f"written to {arguments.output}", markup=False)

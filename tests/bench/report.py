@@ -1,4 +1,4 @@
-"""docs/benchmarks.md, written anew by each `make bench`: figures, the bars they are held to, machine and versions."""
+"""What `make bench` writes into docs/benchmarks.md: figures, the bars they are held to, machine and versions."""
 
 import os
 import platform

@@ -1,0 +1,84 @@
+"""What an image weighs, how fast it is ready, how much memory it takes, and how fast it is built again."""
+
+import json
+import re
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.images.building import Build, Commit, built, change_a_line, copy_context
+from tests.images.docker import docker, inspect, layers
+from tests.images.stage import PYTHON, Container, Stage
+
+MEMORY = re.compile(r"([\d.]+)([KMG]i)?B")
+MIB = {"": 1 / 1024**2, "Ki": 1 / 1024, "Mi": 1.0, "Gi": 1024.0}
+COUNT = "import importlib.metadata as m; print(len({d.metadata['Name'] for d in m.distributions()}))"
+SETTLE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Weight:
+    """What can be seen without starting anything."""
+
+    image: str
+    size: int
+    layers: int
+    packages: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """Of a container with a database and NATS beside it: from its start to its first good probe, and at rest."""
+
+    ready_seconds: float
+    memory_mib: float
+
+
+def weigh(name: str, commit: Commit) -> Weight:
+    tag = commit.tag(name)
+    packages = int(docker("run", "--rm", "--network", "none", "--entrypoint", PYTHON, tag, "-c", COUNT))
+    return Weight(name, int(inspect(tag)["Size"]), len(layers(tag)), packages)
+
+
+def start(name: str, stage: Stage) -> Run:
+    """Start a service alone with its servers."""
+    begun = time.monotonic()
+    container = stage.service(name)
+    try:
+        container.wait_until_ready()
+        ready = time.monotonic() - begun
+        return Run(ready, _at_rest(container))
+    finally:
+        container.remove()
+
+
+def _at_rest(container: Container) -> float:
+    """MiB that the engine counts, page cache that can be had back excepted: the least of what was seen."""
+    limit = time.monotonic() + SETTLE_SECONDS
+    seen: list[float] = []
+    while time.monotonic() < limit or not seen:
+        usage = json.loads(docker("stats", "--no-stream", "--format", "{{json .}}", container.id))["MemUsage"]
+        number, unit = MEMORY.findall(usage)[0]
+        seen.append(float(number) * MIB[unit])
+    return min(seen)
+
+
+def rebuild(names: list[str], commit: Commit, rounds: int, say: Callable[[str], None]) -> dict[str, float]:
+    """Seconds that each service takes to be built again after one line of it has changed; the median of `rounds`."""
+    with tempfile.TemporaryDirectory(prefix="banyan-") as folder:
+        context = copy_context(Path(folder))
+        found: dict[str, float] = {}
+        for name in names:
+            say(name)
+            found[name] = statistics.median(_once(name, commit, context) for _ in range(rounds))
+        return found
+
+
+def _once(name: str, commit: Commit, context: Path) -> float:
+    change_a_line(context, name, f"# {time.time_ns()}")
+    begun = time.monotonic()
+    with built(Build(commit, context), name):
+        return time.monotonic() - begun
