@@ -34,6 +34,8 @@ def main() -> int:
     options = parser.parse_args()
     screen = Screen()
     os.environ |= {"BANYAN_HOME": HOME, "BANYAN_TARGET": "compose", "COMPOSE_PROJECT_NAME": NAME}
+    # These tests bring no servers of their own.
+    os.environ["TEST_SERVERS"] = "embedded"
     os.environ.setdefault("COMMIT", commit())
     checks.end_at_sigterm()
     try:
