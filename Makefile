@@ -100,7 +100,7 @@ check: $(STAMP)
 	.venv/bin/lint-imports
 	.venv/bin/hadolint $(RECIPES)
 
-# Of its own, for it brings 200 packages that ours would have to agree with.
+# Of its own, for it brings a hundred packages that ours would have to agree with.
 CHECKOV := checkov==3.3.30
 RECIPES := services/Dockerfile deploy/compose/Dockerfile
 lint: $(STAMP)

@@ -38,15 +38,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("images"))
 
 
-@pytest.fixture(scope="session", autouse=True)
-def images_exist() -> None:
-    """Skip where there is none."""
-    if reason := obstacle():
-        pytest.skip(reason)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Of those that were asked for: skip all where there is nothing to test."""
+    mine = [item for item in session.items if HERE in item.path.parents]
+    reason = obstacle() if mine else None
+    for item in mine if reason else ():
+        item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(scope="session")
-def commit(images_exist: None) -> Commit:
+def commit() -> Commit:
     return head()
 
 

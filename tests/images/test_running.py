@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -12,12 +13,12 @@ from uuid import UUID
 
 import pytest
 
+from tests.compose.composition import seconds, services
 from tests.images.building import Commit
 from tests.images.docker import inspect, run
 from tests.images.stage import HARDENED, PYTHON, Container, Stage
 
 LOAD = (Path(__file__).parent / "load.py").read_text()
-GRACE_SECONDS = 50  # stop_grace_period in compose.yaml
 DELAY_MS = 200
 NOTHING = UUID(int=0)
 TOKEN, PSP_KEY = "token", "psp_api_key"
@@ -95,33 +96,31 @@ def test_under_load_it_stops_within_its_grace_and_loses_no_request(
     service: str, container: Container, scene: Stage, identity: Container
 ) -> None:
     """Requests take a while each, so that some are in flight whenever the process is told to stop."""
+    grace = int(seconds(services()[service]["stop_grace_period"]))
     slow = identity if service == "gateway" else container
     with _slowed(slow, scene), _loading(service, scene, identity) as load:
         assert load.stdout is not None
         assert load.stdout.readline() == "under way\n", load.stdout.read()
         told = time.time()
-        code = container.stop(GRACE_SECONDS)
+        code = container.stop(grace)
         took = time.time() - told
         seen = Load(**json.loads(load.stdout.read()))
     assert code in (0, 143)
-    assert took < GRACE_SECONDS
+    assert took < grace
     assert seen.lost == []
     assert [moment for moment in seen.good if moment > told + DELAY_MS / 1000], "nothing was served while draining"
 
 
-class _slowed:  # noqa: N801 - a context manager, used like a function
+@contextmanager
+def _slowed(container: Container, scene: Stage) -> Iterator[None]:
     """Requests to a service are answered a little later, for the time of the block."""
-
-    def __init__(self, container: Container, scene: Stage) -> None:
-        self._container = container
-        self._token = {"Authorization": f"Bearer {scene.passwords['faults_token']}"}
-
-    def __enter__(self) -> None:
-        self._container.call("PUT", "/faults", self._token, [{"prefix": "/", "delay_ms": DELAY_MS}])
-
-    def __exit__(self, *_: object) -> None:
-        if inspect(self._container.id, "container")["State"]["Running"]:
-            self._container.call("DELETE", "/faults", self._token)
+    token = {"Authorization": f"Bearer {scene.passwords['faults_token']}"}
+    container.call("PUT", "/faults", token, [{"prefix": "/", "delay_ms": DELAY_MS}])
+    try:
+        yield
+    finally:
+        if inspect(container.id, "container")["State"]["Running"]:
+            container.call("DELETE", "/faults", token)
 
 
 def _loading(service: str, scene: Stage, identity: Container) -> "Popen[str]":
