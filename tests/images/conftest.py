@@ -41,9 +41,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Of those that were asked for: skip all where there is nothing to test."""
     mine = [item for item in session.items if HERE in item.path.parents]
-    reason = obstacle() if mine else None
-    for item in mine if reason else ():
-        item.add_marker(pytest.mark.skip(reason=reason))
+    if mine and (reason := obstacle()):
+        for item in mine:
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(scope="session")
