@@ -131,9 +131,9 @@ def _remove() -> None:
 
 def _keep_logs(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for service in compose("--profile", "*", "config", "--services").split():
+    for service in compose("ps", "--all", "--services").split():
         with (folder / f"{service}.log").open("w") as file:
-            command = ("docker", "compose", "--profile", "*", "logs", "--no-color", "--timestamps", service)
+            command = ("docker", "compose", "logs", "--no-color", "--timestamps", service)
             subprocess.run(command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, check=False)
 
 

@@ -38,7 +38,9 @@ def steady_load() -> Iterator[SteadyLoad]:
     started = project.compose("run", "--detach", "--no-deps", "--no-TTY", "traffic", *arguments)
     load = SteadyLoad(project.Container(started.split()[-1]))
     try:
-        project.wait_until(lambda: "steady: begun" in load.container.log(), 60, lambda: "no load began")
+        project.wait_until(
+            lambda: "steady: begun" in load.container.log(), 60, lambda: f"no load began: {load.container.log()}"
+        )
         yield load
     finally:
         project.docker("rm", "--force", load.container.id)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from deploy.local.place import ROOT
 from tests.system.target import Target
 
-ORDERS, RATE = 100, 8.0
+ORDERS, RATE = 60, 8.0
 
 
 class Customers:
