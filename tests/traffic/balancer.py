@@ -9,6 +9,7 @@ import contextlib
 import itertools
 import socket
 from collections import Counter
+from collections.abc import Awaitable, Callable, Collection
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -18,13 +19,31 @@ from tests.traffic.api import Answer, Api, Request
 from tests.traffic.tally import Tally
 
 LOOK_UP_SECONDS = 0.5
+CONNECTING = "client error (Connect)"
+
+
+LookUp = Callable[[str], Awaitable[Collection[str]]]
+
+
+async def by_name(host: str) -> Collection[str]:
+    """The addresses that the system finds for a name; raises `OSError`."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, None, family=socket.AF_INET, type=socket.SOCK_STREAM)
+    return {str(info[4][0]) for info in found}
+
+
+def _refused(error: ConnectError | ConnectTimeoutError) -> bool:
+    """Whether no connection was made. One that was lost after the request had been sent is a ConnectError as well."""
+    causes = (error.details or {}).get("causes") or []
+    return isinstance(error, ConnectTimeoutError) or any(cause["message"] == CONNECTING for cause in causes)
 
 
 class Balancer:
-    """Use as `async with Balancer(url)`. `moved`: refused connections by address."""
+    """Use as `async with Balancer(url)`. `sent`: answers by address, `moved`: refused connections by address."""
 
-    def __init__(self, url: str) -> None:
-        self._address = urlsplit(url)
+    def __init__(self, url: str, look_up: LookUp = by_name) -> None:
+        address = urlsplit(url)
+        self._host, self._port = address.hostname or "", address.port or 80
+        self._find = look_up
         self._turn = itertools.count()
         self._replicas: dict[str, Api] = {}
         self._now: list[str] = []
@@ -49,25 +68,23 @@ class Balancer:
             address = replicas[(turn + tried) % len(replicas)]
             try:
                 answer = await self._replicas[address].once(request)
-            except (ConnectError, ConnectTimeoutError):
-                self.moved[address] += 1
-                if tried == last:
+            except (ConnectError, ConnectTimeoutError) as error:
+                if tried == last or not _refused(error):
                     raise
+                self.moved[address] += 1
             else:
                 self.sent[address] += 1
                 return answer
-        raise OSError(f"{self._address.hostname} has no address")
+        raise OSError(f"{self._host} has no address")
 
     async def _look_up(self) -> None:
-        loop, port = asyncio.get_running_loop(), self._address.port or 80
         try:
-            found = await loop.getaddrinfo(self._address.hostname, port, family=socket.AF_INET, type=socket.SOCK_STREAM)
-        except socket.gaierror:
+            addresses = sorted(await self._find(self._host))
+        except OSError:
             return  # the addresses of half a second ago are better than none
-        addresses = sorted({str(info[4][0]) for info in found})
         for address in addresses:
             if address not in self._replicas:
-                replica = Api(f"http://{address}:{port}", Tally())
+                replica = Api(f"http://{address}:{self._port}", Tally())
                 self._replicas[address] = await self._tasks.enter_async_context(replica)
         self._now = addresses
 
