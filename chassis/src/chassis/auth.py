@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-import httpx
 import structlog
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -174,15 +173,3 @@ def operator(verifier: TokenVerifier) -> Authenticate:
 
 def _challenge(error: str | None = None) -> dict[str, str]:
     return {"WWW-Authenticate": f'Bearer error="{error}"' if error else "Bearer"}
-
-
-def keys_from(url: str) -> FetchKeys:
-    """Fetches the issuer's keys from `url`; a fetch may take three seconds."""
-
-    async def fetch() -> dict[str, Any]:
-        async with httpx.AsyncClient(timeout=3, trust_env=False) as client, asyncio.timeout(3):
-            answer = await client.get(url)
-            answer.raise_for_status()
-            return dict(answer.json())
-
-    return fetch

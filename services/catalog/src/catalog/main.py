@@ -5,7 +5,7 @@ from fastapi import FastAPI
 from catalog import api, messaging, storage
 from catalog.application import Catalog
 from catalog.settings import Settings
-from chassis import asyncapi, auth, service
+from chassis import asyncapi, auth, jwks, service
 from chassis.bus import Bus
 from chassis.lifecycle import Lifecycle, serve
 from chassis.relay import Publisher, Relay
@@ -25,7 +25,7 @@ def create_app(
     """The application and the parts that it runs on."""
     database = database or Database(settings)
     bus = bus or Bus(settings, settings.service_name)
-    verifier = verifier or auth.TokenVerifier(auth.keys_from(settings.jwks_url), settings)
+    verifier = verifier or auth.TokenVerifier(jwks.keys_from(settings.jwks_url), settings)
     relay = Relay(database, storage.outbox, publisher or bus)
     catalog = Catalog(storage.SqlStorage(database, messaging.to_message))
     lifecycle = Lifecycle([Telemetry(settings), database, bus, relay])

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from fastapi import FastAPI
 
-from chassis import asyncapi, service
-from chassis.auth import TokenVerifier, keys_from
+from chassis import asyncapi, jwks, service
+from chassis.auth import TokenVerifier
 from chassis.bus import Bus
 from chassis.consumer import Consumer
 from chassis.idempotency import IdempotencyKeys
@@ -33,7 +33,7 @@ def create_app(
     """The application and its parts in the order of their start."""
     database = database or Database(settings)
     bus = bus or Bus(settings, settings.service_name)
-    verifier = verifier or TokenVerifier(keys_from(settings.jwks_url), settings)
+    verifier = verifier or TokenVerifier(jwks.keys_from(settings.jwks_url), settings)
     keys = IdempotencyKeys(database, idempotency_key)
     storage = SqlStorage(database, keys, messaging.to_message)
     inventory = Inventory(storage, timedelta(seconds=settings.reservation_seconds))

@@ -3,8 +3,8 @@
 from fastapi import FastAPI
 from uuid_utils.compat import uuid7
 
-from chassis import asyncapi, service
-from chassis.auth import TokenVerifier, authenticated, keys_from
+from chassis import asyncapi, jwks, service
+from chassis.auth import TokenVerifier, authenticated
 from chassis.breaker import Breaker
 from chassis.bus import Bus
 from chassis.consumer import Consumer
@@ -46,7 +46,7 @@ def create_app(
     )
     storage = SqlStorage(database, messaging.to_message)
     orders = Orders(storage, catalog or HttpCatalog(http), new_id=uuid7, on_move=observe.moved)
-    verifier = verifier or TokenVerifier(keys_from(settings.jwks_url), settings)
+    verifier = verifier or TokenVerifier(jwks.keys_from(settings.jwks_url), settings)
     consumer = Consumer(bus, settings.service_name, messaging.handlers(orders))
     overdue = Periodic("overdue-sagas", settings.saga_poll_seconds, orders.resume_overdue)
     lifecycle = Lifecycle(

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from fastapi import FastAPI
 
-from chassis import asyncapi, service
-from chassis.auth import TokenVerifier, authenticated, keys_from
+from chassis import asyncapi, jwks, service
+from chassis.auth import TokenVerifier, authenticated
 from chassis.breaker import Breaker
 from chassis.bus import Bus
 from chassis.consumer import HANDLER_TIMEOUT, Consumer
@@ -40,7 +40,7 @@ def create_app(
     storage = SqlStorage(database, messaging.to_message)
     settle, at_work = timedelta(seconds=settings.psp_settle_seconds), timedelta(seconds=HANDLER_TIMEOUT)
     payments = Payments(storage, HttpProcessor(psp), settle, at_work)
-    verifier = verifier or TokenVerifier(keys_from(settings.jwks_url), settings)
+    verifier = verifier or TokenVerifier(jwks.keys_from(settings.jwks_url), settings)
     consumer = Consumer(bus, settings.service_name, messaging.handlers(payments))
     lifecycle = Lifecycle(
         [
