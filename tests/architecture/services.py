@@ -1,6 +1,7 @@
 """The services as they lie in their folders, for tests that hold for each of them."""
 
 import ast
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,8 +41,27 @@ SERVICES = [Service(file.parent.name) for file in sorted(ROOT.glob("services/*/p
 
 def imports(file: Path) -> set[str]:
     """Every module that a file imports, by its full name."""
+    return _imported(ast.walk(ast.parse(file.read_text())))
+
+
+def imports_when_run(file: Path) -> set[str]:
+    """The same without those that only a type checker reads; those within functions are among them."""
+    return _imported(_executed(ast.parse(file.read_text())))
+
+
+def _executed(tree: ast.AST) -> Iterator[ast.AST]:
+    yield tree
+    if isinstance(tree, ast.If) and "TYPE_CHECKING" in ast.unparse(tree.test):
+        inner: Iterable[ast.AST] = tree.orelse
+    else:
+        inner = ast.iter_child_nodes(tree)
+    for node in inner:
+        yield from _executed(node)
+
+
+def _imported(nodes: Iterable[ast.AST]) -> set[str]:
     found: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in nodes:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
