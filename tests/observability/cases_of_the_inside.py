@@ -1,8 +1,9 @@
 """Histories of checkouts, messages, processes and databases: for each alert one that fires it and one that does not."""
 
+from deploy.local.programs import BY_NAME
 from tests.observability.rule_case import Case
 
-SERVICES = ("gateway", "identity", "catalog", "inventory", "orders", "payments", "psp")
+SERVICES = tuple(BY_NAME)
 
 
 def _up(*services: str, values: str = "1x20") -> dict[str, str]:
@@ -11,6 +12,10 @@ def _up(*services: str, values: str = "1x20") -> dict[str, str]:
 
 def _orders_replicas(name: str, first: str, second: str) -> dict[str, str]:
     return {f'{name}{{service="orders",instance="{n}"}}': values for n, values in enumerate((first, second))}
+
+
+def _watcher(instance: str, values: str) -> dict[str, str]:
+    return {f'up{{job="loki",service="loki",instance="{instance}"}}': values}
 
 
 _IN_ORDERS = {"service": "orders"}
@@ -158,6 +163,14 @@ INSIDE = (
         "database orders no longer answers",
         {"database": "orders"},
     ),
+    # It goes on.
+    Case(
+        "DatabaseUnseen",
+        {'postgres_connections_limit{database="orders"}': "60x5 _x60"},
+        "50m",
+        "database orders no longer answers",
+        {"database": "orders"},
+    ),
     Case("DatabaseUnseen", {'postgres_connections_limit{database="orders"}': "60x20"}, "14m"),
     # Nobody asks: the profile does not run.
     Case("DatabaseUnseen", {}, "14m"),
@@ -188,14 +201,12 @@ INSIDE = (
         {"database": "orders"},
     ),
     Case("TransactionLong", {'postgres_longest_transaction_seconds{database="orders"}': "0 30 0 50 5x9"}, "10m"),
-    Case(
-        "TelemetryDown",
-        {'up{job="loki",instance="loki:3100"}': "0x10"},
-        "6m",
-        "loki at loki:3100 does not answer",
-        {"job": "loki", "instance": "loki:3100"},
-    ),
-    Case("TelemetryDown", {'up{job="loki",instance="loki:3100"}': "0 0 1x10"}, "6m"),
+    Case("TelemetryDown", _watcher("loki-1", "0x10"), "6m", "loki does not answer", {"service": "loki"}),
+    # Its container is gone, and its address with it.
+    Case("TelemetryDown", _watcher("loki-1", "1x5 _x60"), "50m", "loki does not answer", {"service": "loki"}),
+    Case("TelemetryDown", _watcher("loki-1", "0 0 1x10"), "6m"),
+    # Started anew it has another address.
+    Case("TelemetryDown", _watcher("loki-1", "1x5 _x60") | _watcher("loki-2", "_x6 1x60"), "50m"),
     Case(
         "SpansLost",
         {'telemetry_spans_lost_total{service="orders"}': "0+60x20"},
