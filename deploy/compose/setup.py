@@ -18,6 +18,7 @@ OTHERS = {
     "replay": ("nats_password",),
 }
 
+AUDITED = set(DATABASES) - {"identity"}  # no invariant is about hashes and keys
 STATEMENTS = Path(__file__).with_name("database.sql")
 
 
@@ -27,6 +28,7 @@ def main() -> None:
     made = secrets_store.generate(place, OTHERS)
     faults = os.environ.get("FAULTS") == "on"
     secrets_store.switch_faults(place, faults)
+    _for_faults(place)
     for name in DATABASES:
         _for_database(place, name)
     _open(place.secrets / "monitor")
@@ -39,12 +41,14 @@ def _for_database(place: Place, name: str) -> None:
     """What one PostgreSQL server is made with; it runs under another account, so its copies can be read by any."""
     folder = place.secrets / f"{name}-db"
     folder.mkdir(exist_ok=True)
-    for file, value in (
-        ("superuser_password", secrets.token_urlsafe(24)),
-        ("database_password", place.secret(name, "database_password")),
-        ("auditor_password", place.secret("auditor", "database_password")),
-        ("monitor_password", place.secret("monitor", "database_password")),
-    ):
+    passwords = {
+        "superuser_password": secrets.token_urlsafe(24),
+        "database_password": place.secret(name, "database_password"),
+        "monitor_password": place.secret("monitor", "database_password"),
+    }
+    if name in AUDITED:
+        passwords["auditor_password"] = place.secret("auditor", "database_password")
+    for file, value in passwords.items():
         _once(folder / file, value, mode=0o444)
     # Beside them what it runs at its first start: so nothing of the checkout is mounted, whatever may be read there.
     (folder / "init").mkdir(exist_ok=True)
@@ -56,6 +60,16 @@ def _for_people(place: Place) -> None:
     folder = place.secrets / "operator"
     folder.mkdir(exist_ok=True, mode=0o700)
     _once(folder / "operator_password", place.secret("identity", "operator_password"), mode=0o400)
+
+
+def _for_faults(place: Place) -> None:
+    """Copies of the tokens, where they exist, for the command that switches faults on and off."""
+    folder = place.secrets / "faults"
+    folder.mkdir(exist_ok=True, mode=0o700)
+    for old in folder.iterdir():
+        old.unlink()
+    for token in place.secrets.glob("*/faults_token"):
+        shutil.copy(token, folder / token.parent.name)
 
 
 def _configure_nats(place: Place) -> None:

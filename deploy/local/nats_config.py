@@ -59,7 +59,8 @@ def render(
         "authorization": {"users": [_user(user) for user in accounts]},
     }
     if monitor_port is not None:
-        config["http"] = f"{host}:{monitor_port}"
+        # It asks for no password, so it is for whoever is on the machine (or in the container) only.
+        config["http"] = f"{LOOPBACK}:{monitor_port}"
     return json.dumps(config, indent=2) + "\n"
 
 

@@ -46,10 +46,11 @@ def test_it_has_a_read_only_root_no_capability_and_gains_no_privilege(name: str)
 
 
 @every
-def test_its_memory_and_processor_time_are_bounded(name: str) -> None:
+def test_its_memory_processor_time_and_processes_are_bounded(name: str) -> None:
     service = services()[name]
     assert re.fullmatch(r"\d+m", service["mem_limit"])
     assert 0 < float(service["cpus"]) <= 1
+    assert 0 < service["pids_limit"] <= 200
 
 
 @every
@@ -125,7 +126,7 @@ def test_a_database_is_on_a_network_with_its_service_and_those_who_look_on(name:
 
 
 def test_the_card_processor_can_be_reached_by_payments_only() -> None:
-    assert on("card") == {"payments", "psp", "otel-collector", "prometheus"}
+    assert on("card") == {"payments", "psp", "otel-collector", "prometheus", "faults"}
 
 
 def test_the_bus_is_for_those_who_speak_on_it() -> None:

@@ -45,10 +45,18 @@ def test_a_container_is_ours_by_its_commit_or_pinned(name: str) -> None:
     image = service["image"]
     if image.startswith(OWN):
         assert image.endswith(":${COMMIT:-dev}")
+        assert service["pull_policy"] == "never"
         assert service["build"]["args"]["COMMIT"] == "${COMMIT:-unknown}"
     else:
         assert PINNED.fullmatch(image)
         assert "build" not in service
+
+
+def test_no_image_is_built_twice_at_once() -> None:
+    """Two builds that export one name at the same time: engines with a containerd store fail one of them."""
+    started = [service for service in services().values() if service.get("profiles") != ["command"]]
+    built = [service["image"] for service in started if "build" in service]
+    assert sorted(set(built)) == sorted(built)
 
 
 def test_an_image_is_named_in_the_same_words_everywhere() -> None:

@@ -21,7 +21,9 @@ POSTGRES_PORT, NATS_PORT = 5432, 4222
 READY_SECONDS = 60.0
 NATS_CONFIG = "/etc/nats/test.conf"
 # As the embedded cluster is made: the locale is the server's own, and the password is asked for everywhere.
-INITDB = "--no-sync --locale=C --locale-provider=builtin --builtin-locale=C.UTF-8 --auth-host=scram-sha-256"
+INITDB = (
+    "--no-sync --encoding=UTF8 --locale=C --locale-provider=builtin --builtin-locale=C.UTF-8 --auth-host=scram-sha-256"
+)
 
 
 @dataclass(frozen=True)
