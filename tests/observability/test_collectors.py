@@ -24,7 +24,7 @@ def test_every_part_that_is_configured_is_used_and_every_part_that_is_used_is_co
     config = CONFIGS[name]
     pipelines = config["service"]["pipelines"].values()
 
-    assert set(config["extensions"]) == set(config["service"]["extensions"])
+    assert set(config.get("extensions", ())) == set(config["service"].get("extensions", ()))
     for kind in KINDS:
         assert set(config[kind]) == {part for pipeline in pipelines for part in pipeline[kind]}
 
