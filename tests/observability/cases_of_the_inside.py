@@ -18,6 +18,7 @@ def _watcher(instance: str, values: str) -> dict[str, str]:
     return {f'up{{job="loki",service="loki",instance="{instance}"}}': values}
 
 
+_LOKI = {"job": "loki", "service": "loki"}
 _IN_ORDERS = {"service": "orders"}
 _OF_ORDERS = {"service": "orders", "consumer": "orders"}
 _REPLICA = {"job": "shop", "service": "orders", "instance": "orders-1"}
@@ -201,12 +202,23 @@ INSIDE = (
         {"database": "orders"},
     ),
     Case("TransactionLong", {'postgres_longest_transaction_seconds{database="orders"}': "0 30 0 50 5x9"}, "10m"),
-    Case("TelemetryDown", _watcher("loki-1", "0x10"), "6m", "loki does not answer", {"service": "loki"}),
+    Case("TelemetryDown", _watcher("loki-1", "0x10"), "6m", "loki (loki) does not answer", _LOKI),
     # Its container is gone, and its address with it.
-    Case("TelemetryDown", _watcher("loki-1", "1x5 _x60"), "50m", "loki does not answer", {"service": "loki"}),
+    Case("TelemetryDown", _watcher("loki-1", "1x5 _x60"), "50m", "loki (loki) does not answer", _LOKI),
     Case("TelemetryDown", _watcher("loki-1", "0 0 1x10"), "6m"),
     # Started anew it has another address.
     Case("TelemetryDown", _watcher("loki-1", "1x5 _x60") | _watcher("loki-2", "_x6 1x60"), "50m"),
+    # Its own metrics are there, those of the databases are not.
+    Case(
+        "TelemetryDown",
+        {
+            'up{job="collectors",service="database-collector"}': "1x20",
+            'up{job="databases",service="database-collector"}': "1x5 0x20",
+        },
+        "15m",
+        "database-collector (databases) does not answer",
+        {"job": "databases", "service": "database-collector"},
+    ),
     Case(
         "SpansLost",
         {'telemetry_spans_lost_total{service="orders"}': "0+60x20"},
