@@ -46,6 +46,24 @@ def test_every_database_is_asked_the_same_by_a_role_that_reads_no_row() -> None:
         assert f"host={database}-db port=5432 dbname={database} user=monitor password=$" in receiver["datasource"]
 
 
+def test_docker_is_told_to_write_the_names_that_the_log_collector_asks_for() -> None:
+    options = yaml.safe_load((ROOT / "compose.yaml").read_text())["x-logging"]["options"]
+
+    assert set(options["labels"].split(",")) == set(re.findall(r"com\.docker\.compose\.\w+", _text("logs")))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_collector_finds_the_variables_of_its_configuration(name: str) -> None:
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    (service,) = (one for one in services.values() if f"/collector/{name}.yaml:" in str(one.get("volumes")))
+
+    assert set(re.findall(r"\$\{env:(\w+)\}", _text(name))) == set(service.get("environment", {}))
+
+
+def _text(name: str) -> str:
+    return (FOLDER / f"{name}.yaml").read_text()
+
+
 @pytest.fixture
 async def monitor(make_database: Any, postgres_server: Any) -> AsyncIterator[Any]:
     """A connection to the database of orders as the role that compose makes for the collector."""
