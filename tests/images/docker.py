@@ -3,31 +3,26 @@
 import json
 import subprocess
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from deploy.compose import project
+
 ANSWER_SECONDS = 5
 
 
-class DockerError(Exception):
-    """A command of Docker's failed; the text is its complaint."""
-
-
-def run(*arguments: str, stdin: str | None = None, seconds: float = 60) -> "subprocess.CompletedProcess[str]":
+def run(*arguments: str, seconds: float = 60) -> "subprocess.CompletedProcess[str]":
     """`docker …`, whatever its exit code."""
     return subprocess.run(
-        ["docker", *arguments], input=stdin, capture_output=True, text=True, timeout=seconds, check=False
+        ["docker", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds, check=False
     )
 
 
-def docker(*arguments: str, stdin: str | None = None, seconds: float = 60) -> str:
-    """What `docker …` prints; DockerError when it fails."""
-    done = run(*arguments, stdin=stdin, seconds=seconds)
-    if done.returncode != 0:
-        raise DockerError(f"docker {' '.join(arguments)[:200]}: {done.stderr.strip()[-2000:]}")
-    return done.stdout.strip()
+def docker(*arguments: str, stdin: str = "", seconds: float = 60) -> str:
+    """What `docker …` prints, without the end of the last line. Raises `DockerFailed`."""
+    return project.docker(*arguments, stdin=stdin, seconds=seconds).strip()
 
 
 def answers() -> bool:
@@ -42,9 +37,9 @@ def exists(image: str) -> bool:
     return run("image", "inspect", image).returncode == 0
 
 
-def inspect(name: str, kind: str = "image") -> dict[str, Any]:
-    """Everything that the engine knows of an image or a container."""
-    (found,) = json.loads(docker(kind, "inspect", name))
+def inspect(image: str) -> dict[str, Any]:
+    """Everything that the engine knows of an image."""
+    (found,) = json.loads(docker("image", "inspect", image))
     return dict(found)
 
 
@@ -54,12 +49,13 @@ def layers(image: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Entry:
-    """A file or a folder of an image, by its path without the first slash."""
+    """A file or a folder of an image, by its path without the first slash; `size` in bytes, 0 for what is no file."""
 
     path: str
     mode: int
     uid: int
     gid: int
+    size: int
     is_link: bool
     is_folder: bool
     is_file: bool
@@ -81,7 +77,17 @@ def entries(image: str) -> list[Entry]:
 def _entry(file: tarfile.TarInfo) -> Entry:
     link = file.issym() or file.islnk()
     path = file.name.removeprefix("./")
-    return Entry(path, file.mode, file.uid, file.gid, is_link=link, is_folder=file.isdir(), is_file=file.isfile())
+    kinds = {"is_link": link, "is_folder": file.isdir(), "is_file": file.isfile()}
+    return Entry(path, file.mode, file.uid, file.gid, file.size, **kinds)
+
+
+def size(files: Iterable[Entry]) -> int:
+    """Bytes of all files, the base's too; a second name of a file costs nothing.
+
+    Not the size that the engine names: that is of packed layers, of unpacked ones or of both, depending on where the
+    engine keeps its images.
+    """
+    return sum(file.size for file in files)
 
 
 @contextmanager

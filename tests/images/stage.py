@@ -3,19 +3,20 @@
 import base64
 import json
 import secrets
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from deploy.compose import project
 from deploy.local.programs import BY_NAME, DATABASES, OPERATOR_EMAIL
+from deploy.local.screen import RunError
 from tests.images.building import Commit
-from tests.images.docker import docker, inspect, run
+from tests.images.docker import docker, run
 from tests.servers.containers import INITDB
 from tests.servers.images import Images
 from tests.servers.sweeper import LABEL, swept
 
-PYTHON = "/usr/bin/python3.13"
+PYTHON = project.PYTHON
 READY_SECONDS = 60.0
 # As compose.yaml runs them.
 HARDENED = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
@@ -32,10 +33,8 @@ print(urllib.request.urlopen(request, timeout=10).read().decode())
 
 
 @dataclass(frozen=True)
-class Container:
-    """A container that was started."""
-
-    id: str
+class Container(project.Container):
+    """A container that was started, without a health check: it is probed here."""
 
     def probe(self) -> str | None:
         """What the image's own probe complains of, or None."""
@@ -47,14 +46,10 @@ class Container:
         wanted = json.dumps([method, path, dict(headers or {}), body])
         return docker("exec", self.id, PYTHON, "-c", CALL, wanted)
 
-    def log(self) -> str:
-        done = run("logs", "--tail", "30", self.id)
-        return done.stdout + done.stderr
-
     def stop(self, seconds: int) -> int:
         """SIGTERM, after `seconds` SIGKILL; returns the exit code."""
         docker("stop", "--time", str(seconds), self.id, seconds=seconds + 30)
-        return int(inspect(self.id, "container")["State"]["ExitCode"])
+        return int(self.inspect()["State"]["ExitCode"])
 
     def remove(self) -> None:
         docker("rm", "--force", "--volumes", self.id)
@@ -88,7 +83,7 @@ class Stage:
         known = ("--network", self.network, "--network-alias", name, *self.labels)
         return Container(docker("run", "--detach", *known, *options, image, *command))
 
-    def once(self, image: str, options: tuple[str, ...], command: tuple[str, ...], stdin: str | None = None) -> str:
+    def once(self, image: str, options: tuple[str, ...], command: tuple[str, ...], stdin: str = "") -> str:
         """Run a container to its end; what it printed."""
         known = ("--rm", "--interactive", "--network", self.network, *self.labels)
         return docker("run", *known, *options, image, *command, stdin=stdin)
@@ -169,9 +164,15 @@ def _clear(made: Stage) -> None:
 
 
 def wait_until(ready: Callable[[], bool], container: Container) -> None:
-    """Poll until it is ready; fails with its log when it ends, or takes too long."""
-    limit = time.monotonic() + READY_SECONDS
-    while not ready():
-        if time.monotonic() > limit or not inspect(container.id, "container")["State"]["Running"]:
-            raise TimeoutError(f"not ready: {container.probe()}\n{container.log()}")
-        time.sleep(0.05)
+    """Poll until it is ready. Raises `RunError` with its log when it ends, or takes too long."""
+
+    def runs_on() -> bool:
+        if container.pid == 0:
+            raise RunError(f"ended before it was ready\n{container.log()[-2000:]}")
+        return False
+
+    project.wait_until(
+        lambda: ready() or runs_on(),
+        READY_SECONDS,
+        lambda: f"not ready: {container.probe()}\n{container.log()[-2000:]}",
+    )

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from deploy.local.place import ROOT
 from deploy.local.programs import BY_NAME
-from deploy.local.screen import Screen
+from deploy.local.screen import RunError, Screen
 from tests.bench import sections
 from tests.bench.images import measure, report
 from tests.images import docker
@@ -38,7 +38,7 @@ def main() -> int:
         return 1
     try:
         return _build_and_measure(arguments, screen)
-    except (BuildError, docker.DockerError, TimeoutError) as error:
+    except (BuildError, RunError) as error:
         screen.say(f"images: {error}; nothing was written", style="bold red")
         return 1
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.images.building import Build, Commit, built, change_a_line, copy_context
-from tests.images.docker import docker, inspect, layers
+from tests.images.docker import docker, entries, layers, size
 from tests.images.stage import PYTHON, Container, Stage
 
 MEMORY = re.compile(r"([\d.]+)([KMG]i)?B")
@@ -40,7 +40,7 @@ class Run:
 def weigh(name: str, commit: Commit) -> Weight:
     tag = commit.tag(name)
     packages = int(docker("run", "--rm", "--network", "none", "--entrypoint", PYTHON, tag, "-c", COUNT))
-    return Weight(name, int(inspect(tag)["Size"]), len(layers(tag)), packages)
+    return Weight(name, size(entries(tag)), len(layers(tag)), packages)
 
 
 def start(name: str, stage: Stage) -> Run:
