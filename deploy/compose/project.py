@@ -13,25 +13,31 @@ from dataclasses import dataclass
 from typing import Any
 
 from deploy.local.place import ROOT
+from deploy.local.programs import BY_NAME
+from deploy.local.programs import DATABASES as WITH_DATABASE
 from deploy.local.screen import RunError
 
 PYTHON = "/usr/bin/python3.13"
-SERVICES = ("identity", "catalog", "inventory", "orders", "payments", "psp", "gateway")
-DATABASES = tuple(f"{name}-db" for name in SERVICES if name != "gateway")
+SERVICES = tuple(BY_NAME)
+DATABASES = tuple(f"{name}-db" for name in WITH_DATABASE)
 RUNNING = (*SERVICES, "nats", *DATABASES)
 LABEL = "com.docker.compose"
 READY_SECONDS = 90.0
 
 
 class DockerFailed(RunError):
-    """A command of Docker ended with another code than 0; the message holds the end of what it wrote."""
+    """A command of Docker ended with another code than 0, or not in time; the message holds the end of its output."""
 
 
 def docker(*arguments: str, stdin: str = "", seconds: float = 300) -> str:
     """What a command writes to its standard output. Raises `DockerFailed`."""
-    done = subprocess.run(
-        ("docker", *arguments), cwd=ROOT, input=stdin, capture_output=True, text=True, timeout=seconds, check=False
-    )
+    command = ("docker", *arguments)
+    try:
+        done = subprocess.run(
+            command, cwd=ROOT, input=stdin, capture_output=True, text=True, timeout=seconds, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise DockerFailed(f"docker {' '.join(arguments)[:200]}: not done after {seconds:.0f} s") from None
     if done.returncode != 0:
         ending = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
         raise DockerFailed(f"docker {' '.join(arguments)[:200]}: exit code {done.returncode}\n{ending}")

@@ -23,6 +23,7 @@ from deploy.local.screen import RunError, Screen
 
 NAME = "banyan-test"
 HOME = ".banyan/compose-test"
+FIGURES = "figures.json"
 SECONDS_BAR, MEMORY_BAR = 60, 2048
 
 
@@ -50,7 +51,8 @@ def main() -> int:
 
 def _trial(orders: int, screen: Screen) -> int:
     os.environ["PORT"] = str(ports_check.free_ports().gateway)
-    failed = _bring_up(screen)
+    figures: dict[str, float] = {}
+    failed = _bring_up(screen, figures)
     planned = {
         "system tests": checks.python("pytest", "-m", "system", "tests/system", "-q", "--durations=5"),
         "traffic": ("docker", *project.one_off_command("traffic", "tests.traffic", "--orders", str(orders))),
@@ -58,13 +60,14 @@ def _trial(orders: int, screen: Screen) -> int:
         "invariants": ("docker", *project.one_off_command("verify")),
     }
     failed += checks.run_all(planned, {"BANYAN_URL": project.url()}, screen)
+    (Place.current().home / FIGURES).write_text(json.dumps(figures))
     if failed:
         raise RunError(f"failed: {', '.join(failed)}")
     return 0
 
 
-def _bring_up(screen: Screen) -> list[str]:
-    """From nothing to a seeded shop at rest; the names of the bars that it missed."""
+def _bring_up(screen: Screen, figures: dict[str, float]) -> list[str]:
+    """From nothing to a seeded shop at rest, measured; the names of the bars that it missed."""
     with screen.step("build the images"):
         # One command a moment for all: what a build says of itself is only of interest when it fails.
         compose("build", "--quiet", seconds=1800)
@@ -78,6 +81,7 @@ def _bring_up(screen: Screen) -> list[str]:
     with screen.step("memory at rest") as step:
         memory, count = memory_at_rest()
         step.detail = f"{memory:.0f} MiB of {count} containers (bar: {MEMORY_BAR} MiB)"
+    figures |= {"seconds to healthy": healthy, "memory at rest": memory, "containers": count}
     bars = {"seconds to healthy": healthy <= SECONDS_BAR, "memory at rest": memory <= MEMORY_BAR}
     return [name for name, held in bars.items() if not held]
 
@@ -110,7 +114,8 @@ def _taken_down(logs: Path, screen: Screen, *, keep: bool) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        _keep_logs(logs)
+        with contextlib.suppress(RunError):  # the first failure is the one to tell
+            _keep_logs(logs)
         screen.say(f"the containers' logs are in {logs}", style="bold red")
         raise
     finally:

@@ -59,12 +59,9 @@ def test_a_service_reaches_its_own_database_and_neighbours_and_nobody_else(servi
     assert _reached(service, doors) == _neighbours(service)
 
 
-def test_no_service_but_payments_reaches_the_card_processor_and_none_anothers_database() -> None:
-    """What the table above must never come to say."""
-    for service in project.SERVICES:
-        neighbours = _neighbours(service) - {service}
-        assert ("psp" in neighbours) == (service == "payments")
-        assert neighbours & set(project.DATABASES) <= {f"{service}-db"}
+def test_the_page_of_nats_which_asks_for_no_password_is_for_its_own_container_only() -> None:
+    for address in project.container("nats").addresses().values():
+        assert _reached("orders", [("port of clients", address, 4222), ("page", address, 8222)]) == {"port of clients"}
 
 
 def test_nothing_is_published_but_the_gateway_and_only_on_this_machine(shop: Shop) -> None:

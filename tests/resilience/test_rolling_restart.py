@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -44,7 +44,7 @@ def test_a_rolling_restart_of_each_service_fails_no_request(capsys: pytest.Captu
         load.end()
     with capsys.disabled():
         print(_table(load, restarted))
-    _keep(load)
+    _keep(load, restarted)
     assert load.found["failed"] == 0, load.found["why"]
     assert load.found["sent"] >= 0.9 * load.found["seconds"] * load.found["rate"]
 
@@ -57,7 +57,7 @@ def _restart(service: str) -> Restarted:
     return Restarted(service, begin, time.time())
 
 
-def _table(load: SteadyLoad, restarted: list[Restarted]) -> str:
+def _table(load: SteadyLoad, restarted: Sequence[Restarted]) -> str:
     lines = ["", f"{'restarted, two replicas':<26}{'seconds':>9}{'requests':>10}{'failed':>8}"]
     for one in restarted:
         sent, failed = load.between(one.begin, one.end)
@@ -68,7 +68,8 @@ def _table(load: SteadyLoad, restarted: list[Restarted]) -> str:
     return "\n".join(lines)
 
 
-def _keep(load: SteadyLoad) -> None:
+def _keep(load: SteadyLoad, restarted: Sequence[Restarted]) -> None:
     folder = Place.current().logs
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "rolling.json").write_text(json.dumps(load.found, indent=1))
+    services = [(one.service, one.end - one.begin, *load.between(one.begin, one.end)) for one in restarted]
+    (folder / "rolling.json").write_text(json.dumps({**load.found, "services": services}, indent=1))

@@ -10,19 +10,31 @@ from tests.system.shop import until
 SIGTERM = 1 << (signal.SIGTERM - 1)
 
 
+TRIES = 5
+
+
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("service", ["gateway", "orders"])
 @pytest.mark.usefixtures("shop")
 def test_a_stop_in_the_middle_of_a_start_is_heard(service: str) -> None:
     container = project.container(service)
+    try:
+        codes = [_stopped_as_soon_as_it_hears(container) for _ in range(TRIES)]
+    finally:
+        project.docker("start", container.id)
+        container.wait_healthy()
+    # 143 is the answer in the middle of a start, 0 that of the service itself, which a busy machine may come to first.
+    assert set(codes) <= {0, 143}
+    assert 143 in codes
+
+
+def _stopped_as_soon_as_it_hears(container: project.Container) -> int:
+    """Its exit code; 137 if it had to be killed."""
     project.docker("stop", container.id)
     container.start()
-    until(lambda: _caught(container) & SIGTERM, f"{service} has no ear for SIGTERM")
+    until(lambda: _caught(container) & SIGTERM, "it has no ear for SIGTERM")
     project.docker("stop", container.id)
-    code = container.inspect()["State"]["ExitCode"]
-    container.start()
-    container.wait_healthy()
-    # 137 if nobody heard it; 0 if the service itself did, which is later than the middle.
-    assert code == 143
+    return int(container.inspect()["State"]["ExitCode"])
 
 
 def _caught(container: project.Container) -> int:

@@ -38,7 +38,7 @@ def _refused(error: ConnectError | ConnectTimeoutError) -> bool:
 
 
 class Balancer:
-    """Use as `async with Balancer(url)`. `sent`: answers by address, `moved`: refused connections by address."""
+    """Use as `async with Balancer(url)`. `sent`: answers by address, `refused`: connections by address."""
 
     def __init__(self, url: str, look_up: LookUp = by_name) -> None:
         address = urlsplit(url)
@@ -49,12 +49,11 @@ class Balancer:
         self._now: list[str] = []
         self._tasks = contextlib.AsyncExitStack()
         self.sent: Counter[str] = Counter()
-        self.moved: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
 
     async def __aenter__(self) -> Self:
         await self._look_up()
-        task = asyncio.create_task(self._follow())
-        self._tasks.callback(task.cancel)
+        self._tasks.push_async_callback(_end, asyncio.create_task(self._follow()))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -71,7 +70,7 @@ class Balancer:
             except (ConnectError, ConnectTimeoutError) as error:
                 if tried == last or not _refused(error):
                     raise
-                self.moved[address] += 1
+                self.refused[address] += 1
             else:
                 self.sent[address] += 1
                 return answer
@@ -92,3 +91,8 @@ class Balancer:
         while True:
             await asyncio.sleep(LOOK_UP_SECONDS)
             await self._look_up()
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

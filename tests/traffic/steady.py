@@ -189,7 +189,7 @@ async def run(url: str, rate: float, seconds: float) -> dict[str, Any]:
         "why": dict(record.why),
         "latency": {**latencies, "all": distribution([v for values in record.latencies.values() for v in values])},
         "answered_by": dict(balancer.sent),
-        "refused_connections": dict(balancer.moved),
+        "refused_connections": dict(balancer.refused),
         "timeline": {str(second): counts for second, counts in sorted(record.timeline.items())},
         "failures": record.failures,
     }

@@ -45,11 +45,11 @@ async def test_a_refused_connection_moves_the_request_to_another_replica() -> No
     async with _replica(ANSWER) as (port, requests), Balancer(f"http://shop:{port}", _both) as balancer:
         answers = [await balancer.send(PLACE) for _ in range(4)]
     assert [answer.status for answer in answers] == [202] * 4
-    assert (len(requests), balancer.sent[GOOD], balancer.moved[GONE]) == (4, 4, 2)
+    assert (len(requests), balancer.sent[GOOD], balancer.refused[GONE]) == (4, 4, 2)
 
 
 async def test_a_request_that_was_sent_and_not_answered_is_lost_and_not_sent_again() -> None:
     async with _replica(b"") as (port, requests), Balancer(f"http://shop:{port}", _both) as balancer:
         with pytest.raises(PyreqwestError):
             await balancer.send(PLACE)
-    assert (len(requests), balancer.moved[GONE]) == (1, 0)
+    assert (len(requests), balancer.refused[GONE]) == (1, 0)
