@@ -52,6 +52,7 @@ help:
 	@echo "  make bench               measure, and write docs/benchmarks.md"
 	@echo
 	@echo "  make images              build all images, measure them, and write that into docs/benchmarks.md"
+	@echo "                           [WRITE=no: only show it, as where CI is set]"
 	@echo "                           BAKE_ARGS=… are further options of docker buildx bake"
 	@echo "  make test-images         what is in them, how they start, stop and are built [COMMIT=…]"
 	@echo
@@ -110,7 +111,7 @@ lint: $(STAMP)
 		checkov --skip-download --quiet --compact --framework dockerfile --file $(RECIPES)
 
 images: $(STAMP)
-	@$(RUN) -m tests.bench.images
+	@$(RUN) -m tests.bench.images $(if $(WRITE),$(if $(filter no,$(WRITE)),--no-write,--write))
 
 test-images: $(STAMP)
 	$(RUN) -m pytest -m images tests/images

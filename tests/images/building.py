@@ -17,6 +17,12 @@ from deploy.local.place import ROOT
 from tests.images import docker
 
 RECIPE = "docker-bake.hcl"
+# What images are made from: with one of these changed and not committed, no commit names what comes out.
+SOURCES = (
+    RECIPE, ".dockerignore", "pyproject.toml", "uv.lock", "chassis", "services",
+    "deploy/compose", "deploy/local", "tests/invariants", "tests/traffic",
+)  # fmt: skip
+DIRTY = "-dirty"
 CONTEXT = ("pyproject.toml", "uv.lock", ".dockerignore", "chassis", "services")
 
 
@@ -26,7 +32,7 @@ class BuildError(Exception):
 
 @dataclass(frozen=True)
 class Commit:
-    """What an image is made from: `sha` has 12 digits, `seconds` is when it was made."""
+    """What an image is made from: `sha` has 12 digits, and `-dirty` behind them; `seconds` is when it was made."""
 
     sha: str
     seconds: int
@@ -35,15 +41,33 @@ class Commit:
         return f"banyan/{image}:{self.sha}"
 
 
-def head() -> Commit:
-    """The commit that is checked out, or the one that COMMIT names."""
-    name = os.environ.get("COMMIT") or "HEAD"
-    command = ["git", "show", "--no-patch", "--abbrev=12", "--format=%h %ct", name]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise BuildError(f"{name} is no commit of this checkout: {done.stderr.strip()}")
-    sha, seconds = done.stdout.split()
+def checked_out(root: Path = ROOT) -> Commit:
+    """The commit that is checked out. An image of a changed source is not its: tag and label say `-dirty`."""
+    commit = _commit("HEAD", root)
+    changed = _git(root, "status", "--porcelain", "--untracked-files=all", "--", *SOURCES)
+    return Commit(commit.sha + DIRTY, commit.seconds) if changed else commit
+
+
+def asked_for() -> Commit:
+    """The one that COMMIT names, or the one that is checked out."""
+    name = os.environ.get("COMMIT")
+    if not name:
+        return checked_out()
+    commit = _commit(name.removesuffix(DIRTY), ROOT)
+    return Commit(commit.sha + DIRTY, commit.seconds) if name.endswith(DIRTY) else commit
+
+
+def _commit(name: str, root: Path) -> Commit:
+    sha, seconds = _git(root, "show", "--no-patch", "--abbrev=12", "--format=%h %ct", name).split()
     return Commit(sha, int(seconds))
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", "--no-optional-locks", *arguments]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise BuildError(f"this checkout cannot name its commit: {done.stderr.strip()}")
+    return done.stdout
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from deploy.local.programs import BY_NAME
 from tests.images import docker
-from tests.images.building import BuildError, Commit, head
+from tests.images.building import BuildError, Commit, asked_for
 from tests.images.stage import Container, Stage, stage
 from tests.servers.images import Images
 
@@ -21,13 +22,13 @@ HERE = Path(__file__).parent
 def obstacle() -> str | None:
     """Why there is nothing to test here, or None."""
     if not docker.answers():
-        return "no Docker engine answers"
+        return "no Docker engine answers; start one"
     try:
-        commit = head()
+        commit = asked_for()
     except BuildError as error:
         return str(error)
     missing = [name for name in (*SERVICES, "tools") if not docker.exists(commit.tag(name))]
-    return f"`make images` has not built {commit.tag(missing[0])}" if missing else None
+    return f"there is no {commit.tag(missing[0])}; `make images` builds it" if missing else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,16 +40,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Of those that were asked for: skip all where there is nothing to test."""
+    """Where there is nothing to test: who asked for these tests is told so, whoever ran all tests goes without."""
     mine = [item for item in session.items if HERE in item.path.parents]
-    if mine and (reason := obstacle()):
+    reason = obstacle() if mine else None
+    if reason and re.search(r"(?<!not )\bimages\b", session.config.option.markexpr):
+        raise pytest.UsageError(f"the images cannot be tested: {reason}")
+    if reason:
         for item in mine:
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(scope="session")
 def commit() -> Commit:
-    return head()
+    return asked_for()
 
 
 @pytest.fixture(params=[*SERVICES, "tools"])

@@ -10,7 +10,7 @@ from subprocess import PIPE, Popen
 import certifi
 import pytest
 
-from tests.images.building import Build, BuildError, Commit, built, change_a_line, copy_context
+from tests.images.building import DIRTY, Build, BuildError, Commit, built, change_a_line, copy_context
 from tests.images.docker import docker, inspect, layers
 
 CANARY = b"canary-9f3b1c7e2d"
@@ -33,6 +33,20 @@ def _description(image: str) -> dict[str, object]:
     found = inspect(image)
     steps = docker("history", "--no-trunc", "--format", "{{.CreatedAt}} {{.CreatedBy}}", image)
     return {"history": steps, **{key: found[key] for key in ("Config", "Created", "Architecture", "Os")}}
+
+
+def test_a_tag_that_names_no_commit_is_refused() -> None:
+    with pytest.raises(BuildError, match="regex"):
+        Build(Commit("latest", 0), options=("--print",)).of(SERVICE)
+
+
+@slow
+def test_an_image_of_a_changed_checkout_says_so(commit: Commit) -> None:
+    changed = Commit(commit.sha.removesuffix(DIRTY) + DIRTY, commit.seconds)
+    with built(Build(changed), SERVICE) as image:
+        config = inspect(image)["Config"]
+        assert config["Labels"]["org.opencontainers.image.revision"] == changed.sha
+        assert f"COMMIT={changed.sha}" in config["Env"]
 
 
 @slow
