@@ -9,10 +9,9 @@ import asyncio
 import contextlib
 import gc
 import math
-import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any, Protocol, cast, runtime_checkable
 
 import structlog
@@ -106,19 +105,28 @@ async def close_door(listener: asyncio.Server, protocol: Callable[[], asyncio.Pr
 
     Returns when they have had time for their first request, so that idle connections can be closed after it.
     """
-    doors = [socket.socket(fileno=os.dup(each.fileno())) for each in listener.sockets]
+    accepted = [connection for each in listener.sockets for connection in _queue(each.fileno())]
     listener.close()
-    accepted: list[socket.socket] = []
-    for door in doors:
-        door.setblocking(False)
-        with door, contextlib.suppress(BlockingIOError):
-            while True:
-                accepted.append(door.accept()[0])
     loop = asyncio.get_running_loop()
     for connection in accepted:
         connection.setblocking(False)
         await loop.connect_accepted_socket(protocol, connection)
     await asyncio.sleep(NEWCOMER_SECONDS)
+
+
+def _queue(listening: int) -> Iterator[socket.socket]:
+    """Accepts what waits at a descriptor, which stays the listener's: short of descriptors there may be none for a copy.
+
+    Then not everybody can be let in either, and who was let in is still to be served.
+    """
+    door = socket.socket(fileno=listening)
+    try:
+        door.setblocking(False)
+        with contextlib.suppress(OSError):  # nobody waits, or no descriptor is left
+            while True:
+                yield door.accept()[0]
+    finally:
+        door.detach()
 
 
 class _Server(uvicorn.Server):
