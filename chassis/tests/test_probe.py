@@ -23,7 +23,7 @@ def answer(status: bytes, document: object) -> bytes:
 
 async def probe(port: int | str | None, *arguments: str) -> tuple[int | None, str, str]:
     """Exit status, standard output and error of the probe in an environment of its own."""
-    environment = {"PATH": os.environ["PATH"], "HOST": "0.0.0.0"} | ({} if port is None else {"PORT": str(port)})  # noqa: S104
+    environment = {"PATH": os.environ["PATH"], "HOST": "0.0.0.0", "PYTHONUTF8": "1"} | ({} if port is None else {"PORT": str(port)})  # noqa: S104
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "chassis.probe", *arguments),
@@ -99,8 +99,9 @@ async def test_a_closed_port_is_named() -> None:
     assert await probe(1) == (1, "", "127.0.0.1:1 does not answer: Connection refused\n")
 
 
-async def test_a_port_that_is_none_is_said() -> None:
-    assert await probe("http") == (1, "", "PORT is 'http'\n")
+@pytest.mark.parametrize("given", ["http", "²", "٣", "65536", "1" * 5000])
+async def test_a_port_that_is_none_is_said(given: str) -> None:
+    assert await probe(given) == (1, "", f"PORT is {given!r}\n")
 
 
 async def test_help_is_offered_and_too_much_refused() -> None:

@@ -25,10 +25,15 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write("usage: python -m chassis.probe [PATH]\n")
         return 2
     port = os.environ.get("PORT") or PORT
-    wrong = problem(int(port), arguments[0] if arguments else PATH) if port.isdigit() else f"PORT is {port!r}"
+    wrong = problem(int(port), arguments[0] if arguments else PATH) if _is_port(port) else f"PORT is {port!r}"
     if wrong is not None:
         sys.stderr.write(" ".join(wrong.split()) + "\n")
     return 0 if wrong is None else 1
+
+
+def _is_port(text: str) -> bool:
+    # "²" is a digit, and no number.
+    return text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) < 65_536
 
 
 def problem(port: int, path: str) -> str | None:
