@@ -4,10 +4,8 @@ import re
 from collections.abc import Iterator
 
 import httpx
-import yaml
 
-from tests.observability.promtool import PROMETHEUS
-from tests.observability.test_dashboards import targets
+from tests.observability.files import ALERTS, RECORDED, queries
 
 # What may be empty where nothing goes wrong, or where a part does not run. A key is a piece of the expression.
 NOT_YET = {
@@ -32,19 +30,12 @@ def assert_dashboards_have_data(prometheus: httpx.Client) -> None:
 
 
 def _asked() -> Iterator[tuple[str, str]]:
-    for dashboard, panel, target in targets("prometheus"):
-        yield f"{dashboard}, {panel}", target["expr"].replace("$__rate_interval", "1m")
-    for rule in _rules("recording.yml"):
-        yield rule["record"], rule["record"]
+    yield from ((f"{dashboard}, {panel}", expr) for dashboard, panel, expr in queries())
+    yield from ((name, name) for name in RECORDED)
     # An alert finds nothing as long as all is well; what it looks at must be there.
-    for rule in _rules("alerts.yml"):
+    for name, rule in ALERTS.items():
         if "absent(" not in rule["expr"]:
-            yield from ((rule["alert"], selector) for selector in selectors(rule["expr"]))
-
-
-def _rules(name: str) -> Iterator[dict[str, str]]:
-    for group in yaml.safe_load((PROMETHEUS / name).read_text())["groups"]:
-        yield from group["rules"]
+            yield from ((name, selector) for selector in selectors(rule["expr"]))
 
 
 def selectors(expr: str) -> list[str]:

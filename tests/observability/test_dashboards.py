@@ -1,6 +1,5 @@
 """The dashboards as Grafana reads them: made from their tables, whole, in words that Prometheus understands."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from itertools import combinations
@@ -10,19 +9,23 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.observability.dashboards.__main__ import BOARDS, FOLDER, files
+from deploy.observability.__main__ import BOARDS, FOLDER, files
+from deploy.observability.__main__ import DASHBOARDS as ON_DISK
 from deploy.observability.dashboards.panels import COLUMNS
-from tests.observability.promtool import ROOT, promtool
+from tests.observability.files import DASHBOARDS, expressions, targets
+from tests.observability.promtool import promtool
 
-PROVISIONING = ROOT / "deploy" / "observability" / "grafana" / "provisioning"
-DASHBOARDS: dict[str, Any] = {file.stem: json.loads(file.read_text()) for file in sorted(FOLDER.glob("*.json"))}
+PROVISIONING = FOLDER / "grafana" / "provisioning"
 SOURCES: list[Any] = yaml.safe_load((PROVISIONING / "datasources" / "datasources.yaml").read_text())["datasources"]
 
 
-def test_the_files_are_what_the_tables_make() -> None:
-    on_disk = {file.name: file.read_text() for file in FOLDER.iterdir()}
+@pytest.mark.parametrize("file", files(), ids=lambda file: file.name)
+def test_a_file_is_what_its_table_makes(file: Path) -> None:
+    assert file.read_text() == files()[file], "run: .venv/bin/python -m deploy.observability"
 
-    assert on_disk == files(), "run: python -m deploy.observability.dashboards"
+
+def test_no_dashboard_is_without_a_table() -> None:
+    assert {file for file in files() if file.suffix == ".json"} == set(ON_DISK.iterdir())
 
 
 def test_there_is_a_dashboard_for_each_concern_under_an_address_of_its_own() -> None:
@@ -81,17 +84,3 @@ def test_prometheus_understands_every_expression(tmp_path: Path) -> None:
     done = promtool("check", "rules", str(file), folder=tmp_path)
 
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def expressions() -> list[str]:
-    """Every PromQL expression of every panel, as Grafana asks it: one scrape every ten seconds makes `1m`."""
-    return [target["expr"].replace("$__rate_interval", "1m") for _, _, target in targets("prometheus")]
-
-
-def targets(*sources: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Dashboard, panel and query of each target of these data sources, or of all."""
-    for uid, dashboard in DASHBOARDS.items():
-        for panel in dashboard["panels"]:
-            for target in panel["targets"]:
-                if not sources or target["datasource"]["uid"] in sources:
-                    yield uid, panel["title"], target

@@ -5,9 +5,8 @@ import os
 import httpx
 import pytest
 
+from tests.observability.files import ALERTS, expressions
 from tests.observability.live import NOT_YET, OF_OTHERS, assert_dashboards_have_data, selectors
-from tests.observability.test_dashboards import expressions
-from tests.observability.test_rules import ALERTS
 
 
 @pytest.mark.system

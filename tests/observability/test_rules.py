@@ -8,13 +8,10 @@ import yaml
 
 from tests.observability.cases_of_requests import REQUESTS
 from tests.observability.cases_of_the_inside import INSIDE, SERVICES
+from tests.observability.files import ALERTS, GROUPS, RULES
 from tests.observability.promtool import PROMETHEUS, ROOT, promtool
 from tests.observability.rule_case import Case
 
-RULES = (PROMETHEUS / "recording.yml", PROMETHEUS / "alerts.yml")
-ALERTS: dict[str, Any] = {
-    rule["alert"]: rule for group in yaml.safe_load(RULES[1].read_text())["groups"] for rule in group["rules"]
-}
 CASES = (*REQUESTS, *INSIDE)
 RUNBOOKS = (ROOT / "docs" / "observability.md").read_text()
 
@@ -50,7 +47,7 @@ def _write(folder: Path, interval: str) -> Path:
 
 def _order() -> list[str]:
     """First what is measured, then who looks at it: promtool's own order changes from run to run."""
-    return [group["name"] for file in RULES for group in yaml.safe_load(file.read_text())["groups"]]
+    return [group["name"] for group in GROUPS]
 
 
 def _as_promtool(case: Case) -> dict[str, Any]:

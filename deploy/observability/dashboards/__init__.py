@@ -1,1 +1,1 @@
-"""Grafana's dashboards as tables of panels; `panels` turns them into Grafana's JSON, `__main__` writes the files."""
+"""Grafana's dashboards as tables of panels; `panels` turns them into Grafana's JSON."""
