@@ -54,7 +54,7 @@ async def client_of(upstream: Upstream, **options: object) -> AsyncIterator[Http
 
 def answer(status: int, headers: str = "") -> Callable[[asyncio.StreamWriter], Awaitable[None]]:
     async def write(writer: asyncio.StreamWriter) -> None:
-        writer.write(f"HTTP/1.1 {status} Status\r\nContent-Length: 2\r\n{headers}\r\n{{}}".encode())
+        writer.write(f"HTTP/1.1 {status} Status\r\nContent-Length: 2\r\n{headers}\r\n{{}}".encode("latin-1"))
 
     return write
 
@@ -150,6 +150,15 @@ async def test_an_upstream_that_is_down_sees_at_most_a_fifth_more_calls_plus_thr
 
         await asyncio.gather(*(request() for _ in range(100)))
     assert 100 < len(upstream.requests) <= 123
+
+
+@pytest.mark.parametrize("nonsense", ["soon", "-1", "\u00b2"])
+async def test_a_retry_after_that_is_no_number_is_passed_over(nonsense: str) -> None:
+    upstream = Upstream(answer(503, f"Retry-After: {nonsense}\r\n"))
+    async with client_of(upstream) as client:
+        with pytest.raises(UpstreamFailed):
+            await client.request("GET", "/")
+    assert len(upstream.requests) == 3
 
 
 async def test_retry_after_is_obeyed() -> None:

@@ -28,6 +28,7 @@ class Replicas(AbstractResolver):
         self.known = [A, B, C]
         self.asked: Counter[str] = Counter()
         self.connections = 0
+        self.answers_after = 0.0
         self._servers: list[asyncio.Server] = []
 
     async def start(self, *addresses: str) -> None:
@@ -40,6 +41,7 @@ class Replicas(AbstractResolver):
             while True:
                 await reader.readuntil(b"\r\n\r\n")
                 self.asked[writer.get_extra_info("sockname")[0]] += 1
+                await asyncio.sleep(self.answers_after)
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
         writer.close()
 
@@ -56,9 +58,9 @@ class Replicas(AbstractResolver):
             server.close()
 
     @contextlib.asynccontextmanager
-    async def client(self, renew_seconds: float = 10) -> AsyncIterator[HttpClient]:
+    async def client(self, renew_seconds: float = 10, timeout: float = 0.5) -> AsyncIterator[HttpClient]:
         url = f"http://replicas:{self.port}"
-        client = HttpClient("replicas", url, timeout=0.5, resolver=self, renew_seconds=renew_seconds)
+        client = HttpClient("replicas", url, timeout=timeout, resolver=self, renew_seconds=renew_seconds)
         await client.start()
         yield client
         await client.stop()
@@ -73,7 +75,7 @@ async def replicas(unused_tcp_port: int) -> AsyncIterator[Replicas]:
 
 async def test_new_connections_are_spread_over_all_replicas(replicas: Replicas) -> None:
     await replicas.start(A, B, C)
-    for _ in range(20):
+    for _ in range(60):  # that one of three is left out is one case in ten thousand million
         async with replicas.client() as client:
             await client.request("POST", "/")
     assert min(replicas.asked[address] for address in (A, B, C)) >= 1, replicas.asked
@@ -119,6 +121,17 @@ async def test_a_new_replica_gets_calls_although_the_old_connections_are_never_i
         await until(lambda: asked(B), seconds=15)
         await until(lambda: asked(C), seconds=15)
         assert replicas.connections < sum(replicas.asked.values()) / 2, "most calls find a connection at hand"
+
+
+async def test_a_call_outlives_the_renewals_of_its_time_limit(replicas: Replicas) -> None:
+    """A renewal closes what is two renewals old: were they quicker than the calls, those would be cut off."""
+    await replicas.start(A)
+    replicas.known, replicas.answers_after = [A], 0.4
+    async with replicas.client(renew_seconds=0.05, timeout=1) as client, asyncio.TaskGroup() as calls:
+        for _ in range(15):
+            calls.create_task(client.request("POST", "/"))
+            await asyncio.sleep(0.06)
+    assert replicas.asked == {A: 15}
 
 
 async def test_a_connection_that_was_idle_for_half_a_drain_is_not_used_again(replicas: Replicas) -> None:

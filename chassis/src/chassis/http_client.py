@@ -231,4 +231,4 @@ def _unsent(error: Exception) -> bool:
 
 def _retry_after(answer: httpx.Response) -> float | None:
     value = answer.headers.get("retry-after", "")
-    return float(value) if value.isdigit() else None
+    return float(value) if value.isascii() and value.isdecimal() else None
