@@ -70,7 +70,7 @@ class Stage:
 
     @property
     def labels(self) -> tuple[str, str]:
-        """What a container needs to be cleared away with the others."""
+        """What a container or a network needs to be cleared away with the others, even when this process is killed."""
         return ("--label", f"{LABEL}={self.mark}")
 
     def service(self, name: str, *options: str) -> Container:
@@ -130,7 +130,7 @@ def stage(commit: Commit, images: Images) -> Iterator[Stage]:
     with swept(mark):
         try:
             # Internal: no container of a test has a way out.
-            docker("network", "create", "--internal", made.network)
+            docker("network", "create", "--internal", *made.labels, made.network)
             _start_servers(made)
             yield made
         finally:

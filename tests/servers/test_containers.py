@@ -78,6 +78,16 @@ def test_a_container_that_was_made_and_then_lost_is_removed_when_the_block_fails
     wait_until(lambda: not existing(label=f"{LABEL}={mark}"), 10, "the container lives on")
 
 
+def test_a_network_goes_after_the_containers_on_it(containers: Containers) -> None:
+    mark = secrets.token_hex(8)
+    client = DockerClient()
+    with pytest.raises(KeyboardInterrupt), swept(mark):  # noqa: PT012
+        network = client.client.networks.create(f"banyan-test-{mark}", internal=True, labels={LABEL: mark})
+        client.run(containers.images.nats, detach=True, labels={LABEL: mark}, network=network.name)
+        raise KeyboardInterrupt
+    wait_until(lambda: not client.client.networks.list(names=[network.name]), 10, "the network lives on")
+
+
 def test_a_server_that_ends_at_once_is_shown_with_its_log_and_removed(containers: Containers) -> None:
     broken = DockerContainer(containers.images.nats).with_command(["-c", "/absent.conf"])
     with pytest.raises(ServerFailedError, match=r"absent\.conf"), _running(broken, 4222) as port:
