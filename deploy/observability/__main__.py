@@ -1,4 +1,4 @@
-"""Writes the dashboards and the rules of the objectives from their tables: `.venv/bin/python -m deploy.observability`."""
+"""Writes the dashboards and the rules of the objectives from tables: `.venv/bin/python -m deploy.observability`."""
 
 import json
 from pathlib import Path
