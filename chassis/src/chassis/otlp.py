@@ -20,6 +20,7 @@ log = structlog.get_logger(__name__)
 EXPORTING = Gauge("telemetry_exporting", "1 while the collector takes spans")
 LOST = Counter("telemetry_spans_lost_total", "Spans that nobody took")
 
+EXPORTER = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
 TRY_SECONDS = 2.0  # for one batch, tries of OpenTelemetry's included
 RETRY_SECONDS = 15.0
 BATCH_SECONDS = 1.0
@@ -35,6 +36,7 @@ class Collector(SpanExporter):
         self._exporter = OTLPSpanExporter(endpoint=f"{self._endpoint}/v1/traces", timeout=TRY_SECONDS)
         self._retry_seconds = retry_seconds
         self._batch_seconds = batch_seconds
+        logging.getLogger(EXPORTER).addFilter(_reasons)
         self._failing = False
         self._trying = False
         self._next_try = 0.0
@@ -113,4 +115,3 @@ class _Reasons(logging.Filter):
 
 
 _reasons = _Reasons()
-logging.getLogger("opentelemetry.exporter.otlp.proto.http.trace_exporter").addFilter(_reasons)
