@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
+from typing import Protocol
 
 import pytest
 
@@ -18,7 +19,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def spawn(upstream_port: int, port: int, **overrides: str) -> asyncio.subprocess.Process:
+class Spawn(Protocol):
+    """Starts a gateway with these settings besides."""
+
+    async def __call__(self, upstream_port: int, port: int, **overrides: str) -> asyncio.subprocess.Process: ...
+
+
+async def start(upstream_port: int, port: int, **overrides: str) -> asyncio.subprocess.Process:
     url = f"http://127.0.0.1:{upstream_port}"
     names = ("IDENTITY", "CATALOG", "INVENTORY", "ORDERS", "PAYMENTS")
     environment = {
@@ -76,6 +83,21 @@ async def closed(port: int) -> None:
 
 
 @pytest.fixture
+async def spawn() -> AsyncIterator[Spawn]:
+    running: list[asyncio.subprocess.Process] = []
+
+    async def run(upstream_port: int, port: int, **overrides: str) -> asyncio.subprocess.Process:
+        running.append(await start(upstream_port, port, **overrides))
+        return running[-1]
+
+    yield run
+    for process in running:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+@pytest.fixture
 async def upstream() -> AsyncIterator[Upstream]:
     made = Upstream()
     await made.start()
@@ -83,7 +105,7 @@ async def upstream() -> AsyncIterator[Upstream]:
     await made.stop()
 
 
-async def test_requests_in_flight_at_sigterm_all_succeed(upstream: Upstream) -> None:
+async def test_requests_in_flight_at_sigterm_all_succeed(spawn: Spawn, upstream: Upstream) -> None:
     answer_now = asyncio.Event()
 
     async def hold(_: Upstream, __: Received, ___: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -113,31 +135,29 @@ async def test_requests_in_flight_at_sigterm_all_succeed(upstream: Upstream) -> 
         assert await process.wait() == 0
 
 
-async def test_the_probe_of_an_image_tells_that_the_gateway_drains(upstream: Upstream) -> None:
+async def test_the_probe_of_an_image_tells_that_the_gateway_drains(spawn: Spawn, upstream: Upstream) -> None:
     port = free_port()
-    process = await spawn(upstream.port, port, HOST="0.0.0.0", DRAIN_SECONDS="2")  # noqa: S104
+    process = await spawn(upstream.port, port, HOST="0.0.0.0", DRAIN_SECONDS="30")  # noqa: S104
     (await connect(port)).writer.close()
     assert await probe(port) == (0, "")
     process.send_signal(signal.SIGTERM)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         while await probe(port) != (1, "draining\n"):
             pass
-    process.kill()
-    await process.wait()
 
 
-async def test_a_running_gateway_tells_its_breakers_and_its_own_use_of_the_machine(upstream: Upstream) -> None:
+async def test_a_running_gateway_tells_its_breakers_and_its_own_use_of_the_machine(
+    spawn: Spawn, upstream: Upstream
+) -> None:
     port = free_port()
-    process = await spawn(upstream.port, port)
+    await spawn(upstream.port, port)
     metrics = (await ask(port, "/metrics")).body
     assert b'breaker_state{breaker="orders.write"} 0.0' in metrics
     assert b'gateway_in_flight{upstream=""} 0.0' in metrics
     assert b"process_start_time_seconds" in metrics
-    process.kill()
-    await process.wait()
 
 
-async def test_an_idle_connection_does_not_delay_the_end(upstream: Upstream) -> None:
+async def test_an_idle_connection_does_not_delay_the_end(spawn: Spawn, upstream: Upstream) -> None:
     port = free_port()
     process = await spawn(upstream.port, port, DRAIN_SECONDS="0")
     idle = await connect(port)
@@ -149,7 +169,7 @@ async def test_an_idle_connection_does_not_delay_the_end(upstream: Upstream) -> 
     assert await idle.rest() == b""
 
 
-async def test_what_does_not_finish_is_cut_after_the_period_of_grace(upstream: Upstream) -> None:
+async def test_what_does_not_finish_is_cut_after_the_period_of_grace(spawn: Spawn, upstream: Upstream) -> None:
     async def never(_: Upstream, __: Received, ___: asyncio.StreamReader, ____: asyncio.StreamWriter) -> None:
         await asyncio.Event().wait()
 
@@ -164,7 +184,7 @@ async def test_what_does_not_finish_is_cut_after_the_period_of_grace(upstream: U
         assert await process.wait() == 0
 
 
-async def test_a_port_that_is_taken_is_named(upstream: Upstream) -> None:
+async def test_a_port_that_is_taken_is_named(spawn: Spawn, upstream: Upstream) -> None:
     process = await spawn(upstream.port, upstream.port)
     _, errors = await process.communicate()
     assert process.returncode == 1
