@@ -23,7 +23,8 @@ def answer(status: bytes, document: object) -> bytes:
 
 async def probe(port: int | str | None, *arguments: str) -> tuple[int | None, str, str]:
     """Exit status, standard output and error of the probe in an environment of its own."""
-    environment = {"PATH": os.environ["PATH"], "HOST": "0.0.0.0", "PYTHONUTF8": "1"} | ({} if port is None else {"PORT": str(port)})  # noqa: S104
+    environment = {"PATH": os.environ["PATH"], "HOST": "0.0.0.0", "PYTHONUTF8": "1"}  # noqa: S104
+    environment |= {} if port is None else {"PORT": str(port)}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "chassis.probe", *arguments),

@@ -115,9 +115,9 @@ async def close_door(listener: asyncio.Server, protocol: Callable[[], asyncio.Pr
 
 
 def _queue(listening: int) -> Iterator[socket.socket]:
-    """Accepts what waits at a descriptor, which stays the listener's: short of descriptors there may be none for a copy.
+    """Accepts what waits at a descriptor, which stays the listener's: of none to spare, there would be none for a copy.
 
-    Then not everybody can be let in either, and who was let in is still to be served.
+    Then not everybody can be let in either; who was let in is still to be served.
     """
     door = socket.socket(fileno=listening)
     try:
