@@ -21,12 +21,11 @@ OF_OTHERS = {
 }
 
 
-def assert_dashboards_have_data(prometheus: httpx.Client) -> None:
-    """Raises with the list of panels, recording rules and alerts whose expression finds nothing."""
-    empty = [
+def without_data(prometheus: httpx.Client) -> list[str]:
+    """The panels, recording rules and alerts whose expression finds nothing."""
+    return [
         f"{where}: {expr}" for where, expr in _asked() if _required(prometheus, expr) and not _ask(prometheus, expr)
     ]
-    assert empty == [], "\n".join(empty)
 
 
 def _asked() -> Iterator[tuple[str, str]]:
