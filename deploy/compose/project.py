@@ -145,9 +145,9 @@ def tools_image() -> str:
     return str(container("setup").inspect()["Image"])
 
 
-def url() -> str:
-    """Where the gateway is published."""
-    return f"http://{compose('port', 'gateway', '8080').strip()}"
+def url(service: str = "gateway", port: int = 8080) -> str:
+    """Where a service is published."""
+    return f"http://{compose('port', service, str(port)).strip()}"
 
 
 def one_off(service: str, *arguments: str, entrypoint: str | None = None, stdin: str = "") -> str:

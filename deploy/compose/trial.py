@@ -50,16 +50,21 @@ def main() -> int:
 
 
 def _trial(orders: int, screen: Screen) -> int:
-    os.environ["PORT"] = str(ports_check.free_ports().gateway)
+    os.environ |= {"PORT": str(ports_check.free_ports().gateway), "PROMETHEUS_PORT": "0"}
     figures: dict[str, float] = {}
     failed = _bring_up(screen, figures)
+    with screen.step("Prometheus"):
+        # Of the profile observability alone: it needs no collector to read the services' own metrics.
+        compose("up", "--detach", "--wait", "--no-build", "prometheus")
     planned = {
         "system tests": checks.python("pytest", "-m", "system", "tests/system", "-q", "--durations=5"),
         "traffic": ("docker", *project.one_off_command("traffic", "tests.traffic", "--orders", str(orders))),
+        "dashboards": checks.python("pytest", "-m", "system", "tests/observability", "-q"),
         "resilience": checks.python("pytest", "-m", "system", "tests/resilience", "-q", "--durations=0"),
         "invariants": ("docker", *project.one_off_command("verify")),
     }
-    failed += checks.run_all(planned, {"BANYAN_URL": project.url()}, screen)
+    urls = {"BANYAN_URL": project.url(), "PROMETHEUS_URL": project.url("prometheus", 9090)}
+    failed += checks.run_all(planned, urls, screen)
     (Place.current().home / FIGURES).write_text(json.dumps(figures))
     if failed:
         raise RunError(f"failed: {', '.join(failed)}")
