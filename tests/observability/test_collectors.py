@@ -60,6 +60,13 @@ def test_a_collector_finds_the_variables_of_its_configuration(name: str) -> None
     assert set(re.findall(r"\$\{env:(\w+)\}", _text(name))) == set(service.get("environment", {}))
 
 
+def test_the_document_says_how_much_memory_all_of_it_may_use() -> None:
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"].values()
+    limits = [one["mem_limit"].removesuffix("m") for one in services if one.get("profiles") == ["observability"]]
+
+    assert f"may use {sum(map(int, limits))} MiB" in (ROOT / "docs" / "observability.md").read_text()
+
+
 def _text(name: str) -> str:
     return (FOLDER / f"{name}.yaml").read_text()
 
