@@ -29,7 +29,7 @@ def main() -> int:
     """Entry point of the command; 1 when it cannot be done or a bar is missed, and then nothing is written."""
     parser = argparse.ArgumentParser(prog="make images", description=__doc__, formatter_class=_AS_IT_IS)
     parser.add_argument("--no-build", action="store_true", help="measure the images that are there")
-    parser.add_argument("--rounds", type=int, default=3, help="of changes and builds; the median is kept")
+    parser.add_argument("--rounds", type=int, default=3, help="of starts, changes and builds; the median is kept")
     parser.add_argument("--output", type=Path, default=PAGE)
     # A run of CI asks whether the bars hold; its checkout stays as it was.
     writes = not os.environ.get("CI")
@@ -78,7 +78,7 @@ def _measure(
         runs = {}
         for number, name in enumerate(SERVICES):
             step.note(name, number, len(SERVICES))
-            runs[name] = measure.start(name, scene)
+            runs[name] = measure.start(name, scene, rounds)
         step.detail = f"{len(runs)} services"
     with screen.step("building again") as step:
         rebuilds = measure.rebuild(SERVICES, commit, rounds, _noting(step.note))

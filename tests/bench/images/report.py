@@ -73,9 +73,9 @@ def section(
 Written by `make images` on {datetime.now(UTC):%Y-%m-%d}, of commit {commit}. Size: the unpacked bytes of all files
 that a container of the image sees; about 56 MB of them are the base, which all share. (The engine's own figure is that
 of packed layers, of unpacked ones or of both, depending on its store.) Ready: from the start of the container,
-read-only and with its limits of memory and one core, to its first good probe, PostgreSQL and NATS beside it. Memory is
-the engine's count, at rest. Built again: after a line of the service has changed, by `docker buildx bake`,
-with a warm cache.
+read-only and with its limits of memory and one core, to its first good probe, PostgreSQL and NATS beside it; the median
+of several starts. Memory is the engine's count, at rest. Built again: after a line of the service has changed, by
+`docker buildx bake`, with a warm cache, the median too.
 
 {_markdown(bars)}
 {_markdown([COLUMNS, ["---"] * len(COLUMNS), *table])}"""
