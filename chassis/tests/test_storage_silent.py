@@ -1,5 +1,6 @@
 """A database whose machine is lost says nothing at all: no error, no end of the connection."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 
@@ -10,7 +11,7 @@ from sample.line import Line, line
 from sqlalchemy.engine import make_url
 
 from chassis.settings import DatabaseSettings
-from chassis.storage import Database, DatabaseUnavailable
+from chassis.storage import CLOSE_SECONDS, Database, DatabaseUnavailable
 from conftest import ServiceDatabase
 
 ONE = sa.text("SELECT 1")
@@ -58,6 +59,37 @@ async def test_a_statement_to_a_silent_server_ends_as_with_an_absent_one(remote:
     with pytest.raises(DatabaseUnavailable):
         await work()
     assert time.monotonic() - begun < 4
+
+
+async def test_a_pool_is_closed_although_the_server_is_silent(remote: Database, wire: Line) -> None:
+    async def one() -> None:
+        async with remote.autocommit() as connection:
+            await connection.execute(ONE)
+
+    await asyncio.gather(*(one() for _ in range(3)))
+    wire.lose()
+    begun = time.monotonic()
+    await asyncio.wait_for(remote.stop(), 20)
+    assert time.monotonic() - begun < CLOSE_SECONDS + 2
+
+
+async def test_work_at_a_silent_server_can_be_interrupted(remote: Database, wire: Line) -> None:
+    begun = asyncio.Event()
+
+    async def work() -> None:
+        async with remote.session() as connection:
+            await connection.execute(ONE)
+            wire.lose()
+            begun.set()
+            await connection.execute(ONE)
+
+    task = asyncio.create_task(work())
+    await begun.wait()
+    task.cancel()
+    cancelled = time.monotonic()
+    await asyncio.wait([task], timeout=20)
+    assert task.cancelled()
+    assert time.monotonic() - cancelled < CLOSE_SECONDS + 2
 
 
 async def test_the_server_gives_up_a_client_whose_machine_was_lost_within_half_a_minute(database: Database) -> None:

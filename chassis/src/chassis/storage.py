@@ -1,6 +1,7 @@
 """The service's own database: SQLAlchemy Core over asyncpg. No ORM: a use case loads, decides and stores in sight."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import cast
@@ -29,6 +30,8 @@ _SESSION = {
 }
 # Of a block: a silent server keeps none of its own limits above. Below a handler's, which would take the blame.
 TIME_LIMIT = 10.0
+# SQLAlchemy waits as long for the end of a connection that is given up, and a silent server lets it.
+CLOSE_SECONDS = 2.0
 OVERFLOW = 2  # the relay holds one for its lock, a probe must not wait behind requests
 IN_USE = Gauge("database_pool_in_use", "Connections of the pool that are in use")
 LIMIT = Gauge("database_pool_limit", "Connections that the pool gives out at most")
@@ -68,7 +71,10 @@ class Database:
         """Nothing to do: connections are made when they are needed."""
 
     async def stop(self) -> None:
-        await self._engine.dispose()
+        """Close what the pool holds: one after the other, and each would wait for ever for a silent server."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._engine.dispose()
 
     def on_commit(self, callback: Callable[[], None]) -> None:
         """Call `callback` after each committed transaction (the relay listens, to publish without a poll's delay)."""
