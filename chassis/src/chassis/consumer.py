@@ -70,7 +70,7 @@ class Consumer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._failures: Counter[int] = Counter()
         self._loop: asyncio.Task[None] | None = None
-        self._backlog = Periodic(f"backlog-{name}", backlog.SECONDS, Backlog(bus, name).measure)
+        self._backlog = Periodic(f"backlog-{name}", backlog.SECONDS, Backlog(bus, name).measure, finish=False)
         self._stopping = False
 
     @property

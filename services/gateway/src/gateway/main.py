@@ -64,7 +64,7 @@ def create(
         access_log,
         upstreams.Connections([u.pool for u in known.values()]),
         Periodic("time-limits", 0.25, server.sweep),
-        Periodic("openapi", 2.0, openapi.refresh),
+        Periodic("openapi", 2.0, openapi.refresh, finish=False),
         server,
     ]
     lifecycle = Lifecycle(parts, consuming=[server])

@@ -54,7 +54,7 @@ def create_app(
             passwords,
             bootstrap,
             Periodic("key-rotation", ROTATION_CHECK_SECONDS, rotate_if_due),
-            Periodic("retention", RETENTION_SECONDS, storage.forget_old),
+            Periodic("retention", RETENTION_SECONDS, storage.forget_old, finish=False),
         ]
     )
     routes = api.router(

@@ -46,7 +46,7 @@ def create_app(
             consumer,
             Relay(database, outbox, bus),
             Periodic("sweeper", settings.sweep_seconds, inventory.release_expired),
-            Periodic("retention", FORGET_SECONDS, storage.forget_old),
+            Periodic("retention", FORGET_SECONDS, storage.forget_old, finish=False),
         ],
         consuming=[consumer],
     )

@@ -58,7 +58,7 @@ def create_app(
             consumer,
             overdue,
             observe.observation(storage),
-            Periodic("retention", RETENTION_SECONDS, storage.forget_old),
+            Periodic("retention", RETENTION_SECONDS, storage.forget_old, finish=False),
             Relay(database, outbox, bus),
         ],
         consuming=[consumer, overdue],

@@ -49,7 +49,7 @@ def create_app(
             bus,
             psp,
             consumer,
-            Periodic("retention", RETENTION_SECONDS, storage.forget_old),
+            Periodic("retention", RETENTION_SECONDS, storage.forget_old, finish=False),
             Relay(database, outbox, bus),
         ],
         consuming=[consumer],
