@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import time
 import zlib
 from collections.abc import AsyncIterator
@@ -57,8 +58,11 @@ async def relay(database: Database, publisher: Recorder | Bus) -> AsyncIterator[
 
 
 @contextlib.asynccontextmanager
-async def pool(of: ServiceDatabase) -> AsyncIterator[Database]:
-    database = Database(DatabaseSettings(database_url=of.url, database_password=SecretStr(of.password)))
+async def pool(of: ServiceDatabase, port: int | None = None) -> AsyncIterator[Database]:
+    """At its own port, or with little patience at the near end of a line."""
+    url = of.url if port is None else make_url(of.url).set(port=port).render_as_string()
+    settings = DatabaseSettings(database_url=url, database_password=SecretStr(of.password))
+    database = Database(settings) if port is None else Database(settings, time_limit=0.5)
     yield database
     await database.stop()
 
@@ -189,17 +193,16 @@ async def test_a_leader_whose_database_falls_silent_leads_on_a_new_session(
     database: Database, sample_database: ServiceDatabase
 ) -> None:
     bus = Recorder()
-    async with line(make_url(sample_database.url).port or 0) as wire:
-        url = make_url(sample_database.url).set(port=wire.port).render_as_string()
-        settings = DatabaseSettings(database_url=url, database_password=SecretStr(sample_database.password))
-        remote = Database(settings, time_limit=0.5)
-        async with relay(remote, bus):
-            await store(database, message("a", 1))
-            await until(lambda: all_published(database))
-            wire.lose()
-            await store(database, message("a", 2))
-            await until(lambda: bus.versions("a") == [1, 2], seconds=8)
-        await remote.stop()
+    async with (
+        line(make_url(sample_database.url).port or 0) as wire,
+        pool(sample_database, wire.port) as remote,
+        relay(remote, bus),
+    ):
+        await store(database, message("a", 1))
+        await until(lambda: all_published(database))
+        wire.lose()
+        await store(database, message("a", 2))
+        await until(lambda: bus.versions("a") == [1, 2], seconds=8)
 
 
 async def test_a_stand_by_reports_no_waiting_messages_though_it_led_before(make_database: MakeDatabase) -> None:
@@ -215,6 +218,21 @@ async def test_a_stand_by_reports_no_waiting_messages_though_it_led_before(make_
         async with relay(second, Recorder()):
             await until(lambda: REGISTRY.get_sample_value("outbox_pending") == 0)
         released.set()
+
+
+async def test_while_the_database_is_away_there_is_no_old_number(
+    database: Database, sample_database: ServiceDatabase
+) -> None:
+    def told(name: str) -> float:
+        return REGISTRY.get_sample_value(name) or 0
+
+    async with line(make_url(sample_database.url).port or 0) as wire, pool(sample_database, wire.port) as remote:
+        await store(database, message("a", 1))
+        async with relay(remote, Recorder(down=True)):
+            await until(lambda: told("outbox_age_seconds") > 1.5)
+            assert told("outbox_pending") == 1, "while NATS is away it is known what waits"
+            wire.cut()
+            await until(lambda: math.isnan(told("outbox_age_seconds")) and math.isnan(told("outbox_pending")))
 
 
 async def test_stopping_publishes_what_is_left_and_gives_the_lock_back(database: Database) -> None:

@@ -7,6 +7,7 @@ appear at commit, so a high-water mark skips those that commit late.
 
 import asyncio
 import contextlib
+import math
 import zlib
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -18,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.errors import DependencyUnavailable
 from chassis.outbox import RETENTION
-from chassis.storage import Database
+from chassis.storage import Database, DatabaseUnavailable
 
 log = structlog.get_logger(__name__)
 LEADER = Gauge("outbox_relay_leader", "1 where this process holds the relay's lock")
@@ -101,6 +102,8 @@ class Relay:
                     await self._lead(connection)
             except DependencyUnavailable as error:
                 log.warning("relay.waiting", reason=str(error))
+                if isinstance(error, DatabaseUnavailable):
+                    _unknown()  # while NATS is away the age is known, and grows
             except Exception:
                 log.exception("relay.failed")
             LEADER.set(0)
@@ -166,6 +169,12 @@ class Relay:
         # The session is kept: a server that falls silent would otherwise hold the relay for as long.
         async with asyncio.timeout(self._database.time_limit):
             return await connection.execute(statement, values)
+
+
+def _unknown() -> None:
+    """No number rather than an old one."""
+    for gauge in (PENDING, AGE):
+        gauge.set(math.nan)
 
 
 async def _pause(seconds: float, unless: asyncio.Event) -> None:

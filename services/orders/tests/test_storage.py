@@ -1,14 +1,16 @@
 """Two transactions that want the same order at once, in PostgreSQL."""
 
 import asyncio
+import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+import pytest
 import sqlalchemy as sa
 from prometheus_client import REGISTRY
 
-from chassis.storage import Database
+from chassis.storage import Database, DatabaseUnavailable
 from orders import messaging, observe
 from orders.application import Catalog, Orders
 from orders.domain import Line, Money, Order, OrderState, PriceSource
@@ -17,6 +19,7 @@ from orders.settings import Settings
 from orders.storage import SqlStorage
 from orders.storage.tables import saga
 
+NOWHERE = "postgresql://orders@127.0.0.1:1/orders"
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 
 
@@ -91,4 +94,15 @@ async def test_checkouts_that_have_not_ended_are_measured(settings: Settings) ->
     await observe.measure(storage)
     assert measured("saga_oldest_age_seconds") == 0
     assert measured("saga_open", direction="backward") == 0
+    await database.stop()
+
+
+async def test_while_the_database_does_not_answer_there_is_no_old_number(settings: Settings) -> None:
+    database, absent = Database(settings), Database(settings.model_copy(update={"database_url": NOWHERE}))
+    await observe.measure(SqlStorage(database, messaging.to_message))
+    assert measured("saga_oldest_age_seconds") == measured("saga_open", direction="forward") == 0
+    with pytest.raises(DatabaseUnavailable):
+        await observe.measure(SqlStorage(absent, messaging.to_message))
+    assert math.isnan(measured("saga_oldest_age_seconds"))
+    assert REGISTRY.get_sample_value("saga_open", {"direction": "forward"}) is None
     await database.stop()

@@ -12,11 +12,17 @@ class Line:
         self.port = 0
         self._to = to
         self._losses = 0
+        self._is_cut = False
         self._clients: set[asyncio.StreamWriter] = set()
 
     def lose(self) -> None:
         """Nothing passes any more on the connections that are open now; new ones are good."""
         self._losses += 1
+
+    def cut(self) -> None:
+        """As `lose`, and new connections are closed at once."""
+        self.lose()
+        self._is_cut = True
 
     def say(self, words: bytes) -> None:
         """Send to every client, as if the server had said it."""
@@ -24,6 +30,9 @@ class Line:
             client.write(words)
 
     async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_cut:
+            writer.close()
+            return
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to)
         self._clients.add(writer)
         both = (self._pass_on(reader, far_writer), self._pass_on(far_reader, writer))

@@ -1,5 +1,6 @@
 """What orders tells of its checkouts: each end as a log line and a count, and how old those are that have not ended."""
 
+import math
 from typing import Protocol
 
 import structlog
@@ -33,8 +34,13 @@ def moved(order: Order) -> None:
 
 
 async def measure(storage: Storage) -> None:
-    """Set the gauges. All replicas see the same sagas."""
-    found = {sagas.direction: sagas for sagas in await storage.open_sagas()}
+    """Set the gauges: while nobody answers, to no number rather than an old one. All replicas see the same."""
+    try:
+        found = {sagas.direction: sagas for sagas in await storage.open_sagas()}
+    except Exception:
+        OLDEST.set(math.nan)
+        OPEN.clear()
+        raise
     for direction in (Direction.FORWARD, Direction.BACKWARD):
         OPEN.labels(direction.value).set(found[direction].count if direction in found else 0)
     OLDEST.set(max((sagas.oldest_age for sagas in found.values()), default=0))
@@ -42,4 +48,4 @@ async def measure(storage: Storage) -> None:
 
 def observation(storage: Storage) -> Periodic:
     """Measures every five seconds."""
-    return Periodic("observation", SECONDS, lambda: measure(storage))
+    return Periodic("observation", SECONDS, lambda: measure(storage), finish=False)
