@@ -12,6 +12,8 @@ from deploy.local.servers import LOOPBACK
 OPERATOR_EMAIL = "operator@banyan.example"
 DRAIN_SECONDS = 1.0
 GRACE_SECONDS = 20.0
+# Longer than a drain can take, which tests/compose adds up: who is killed has not kept its own limits.
+STOP_SECONDS = 65
 # Of the caller's environment, nothing else reaches a service: where a collector takes spans, and how many of them.
 PASSED_ON = ("OTLP_ENDPOINT", "TRACE_RATIO")
 

@@ -15,7 +15,7 @@ import psutil
 
 from deploy.local import supervisor_config as config
 from deploy.local.place import Place
-from deploy.local.programs import BY_NAME
+from deploy.local.programs import BY_NAME, STOP_SECONDS
 from deploy.local.screen import RunError
 
 # States of Supervisor in which a program needs no stop.
@@ -97,7 +97,7 @@ class Supervisor:
             if process.group == group and process.state in AT_REST:
                 self._call("startProcess", process.full_name, False)
 
-    def restart(self, name: str, seconds: float = 60) -> None:
+    def restart(self, name: str, seconds: float = STOP_SECONDS + 10) -> None:
         """Stop one program gracefully and start it again."""
         process = self.process(name)
         if process.state not in AT_REST:
@@ -105,7 +105,7 @@ class Supervisor:
             wait_until(lambda: self.process(name).state in AT_REST, seconds, f"{name} does not stop")
         self._call("startProcess", process.full_name, False)
 
-    def stop_group(self, group: str, seconds: float = 60) -> None:
+    def stop_group(self, group: str, seconds: float = STOP_SECONDS + 10) -> None:
         """Stop all programs of a group at the same time, and wait for the last."""
         members = [process for process in self.processes() if process.group == group]
         for process in members:
@@ -121,7 +121,7 @@ class Supervisor:
         """End the daemon itself."""
         pid = self._call("getPID")
         self._call("shutdown")
-        wait_until(lambda: not psutil.pid_exists(pid), 60, "Supervisor does not end")
+        wait_until(lambda: not psutil.pid_exists(pid), STOP_SECONDS + 10, "Supervisor does not end")
 
     def _call(self, method: str, *arguments: object) -> Any:
         password = self.place.secret("supervisor", "password")

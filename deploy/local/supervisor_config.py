@@ -11,7 +11,7 @@ from pathlib import Path
 
 from deploy.local import servers
 from deploy.local.place import Place
-from deploy.local.programs import DRAIN_SECONDS, GRACE_SECONDS, SERVERS, SERVICES
+from deploy.local.programs import SERVERS, SERVICES, STOP_SECONDS
 
 USER = "banyan"
 
@@ -54,8 +54,7 @@ def programs(place: Place) -> list[Program]:
                 service.name,
                 [sys.executable, "-P", "-m", f"{service.name}.main"],
                 stop_signal="TERM",
-                # Longer than a drain can take: a service is killed only when it does not keep its own limit.
-                stop_seconds=int(DRAIN_SECONDS + GRACE_SECONDS) + 9,
+                stop_seconds=STOP_SECONDS,
                 environment={"PYTHONUNBUFFERED": "1", **service.environment(place)},
             )
             for service in SERVICES

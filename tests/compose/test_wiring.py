@@ -1,15 +1,17 @@
 """Who waits for whom, how long a stop may take, and that each container is told what its program reads."""
 
+import ast
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic_settings import BaseSettings
 
-from chassis import bus, consumer, lifecycle, migrate, relay, replay, storage, telemetry
+from chassis import bus, consumer, lifecycle, migrate, periodic, relay, replay, storage, telemetry
 from chassis.settings import ServiceSettings
 from deploy.local.place import ROOT
-from deploy.local.programs import BY_NAME, DRAIN_SECONDS, GRACE_SECONDS
+from deploy.local.programs import BY_NAME, DRAIN_SECONDS, GRACE_SECONDS, STOP_SECONDS
 from tests.compose.composition import DEPLOYABLES, WITH_DATABASE, depends_on, seconds, services
 
 # By the image, or by the folder of secrets.
@@ -90,7 +92,8 @@ def test_no_service_waits_for_another_one(name: str) -> None:
 
 @pytest.mark.parametrize("name", DEPLOYABLES)
 def test_there_is_time_for_the_longest_drain(name: str) -> None:
-    assert seconds(services()[name]["stop_grace_period"]) >= longest_drain(name)
+    assert longest_drain(name) <= STOP_SECONDS, "as a process"
+    assert seconds(services()[name]["stop_grace_period"]) >= longest_drain(name), "as a container"
 
 
 def longest_drain(name: str) -> float:
@@ -100,11 +103,31 @@ def longest_drain(name: str) -> float:
     probe_period = float(environment.get("DRAIN_SECONDS", defaults["drain_seconds"]))
     requests = float(environment.get("GRACE_SECONDS", defaults["grace_seconds"]))
     parts = probe_period + lifecycle.NEWCOMER_SECONDS + requests + telemetry.STOP_SECONDS
-    if BY_NAME[name].database:
-        parts += storage.TIME_LIMIT  # the last run of something periodic
+    # Whatever is interrupted at a silent database takes as long as that database lets its connection wait.
+    unwind = storage.CLOSE_SECONDS if BY_NAME[name].database else 0
+    parts += (
+        sum(
+            unwind + (periodic.STOP_SECONDS if finishes else 0) for finishes in periodic_parts(ROOT / "services" / name)
+        )
+        + unwind
+    )
     if BY_NAME[name].bus:
-        parts += consumer.FETCH_TIMEOUT + 0.5 + consumer.HANDLER_TIMEOUT + relay.STOP_SECONDS + bus.FLUSH_SECONDS
+        consuming = consumer.FETCH_TIMEOUT + 0.5 + consumer.HANDLER_TIMEOUT + unwind
+        parts += consuming + relay.STOP_SECONDS + unwind + bus.FLUSH_SECONDS
     return parts
+
+
+def periodic_parts(program: Path) -> list[bool]:
+    """Of each `Periodic` that a program's source makes, whether a stop lets it finish."""
+    trees = [ast.parse(file.read_text()) for file in (program / "src").rglob("*.py")]
+    calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    made = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "Periodic"]
+    return [all(word.arg != "finish" for word in call.keywords) for call in made]
+
+
+def test_every_part_that_a_stop_waits_for_is_counted() -> None:
+    assert sorted(periodic_parts(ROOT / "services" / "orders")) == [False, False, True]
+    assert periodic_parts(ROOT / "chassis") == [False], "in a consumer, and the time of that is added up without it"
 
 
 def test_containers_drain_as_processes_do() -> None:
