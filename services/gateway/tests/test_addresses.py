@@ -121,6 +121,7 @@ async def test_a_name_without_an_address_is_a_failed_connection(
 
 async def test_a_replica_that_asks_to_close_gets_no_new_connection_while_there_is_another(replicas: Replicas) -> None:
     await replicas.start(A)
+    replicas.known = [A]  # B, were it asked before it listens, would be avoided as well
     replicas.at[A].script = answering(CLOSING)
     await replicas.exchange()
     await replicas.start(B)
