@@ -8,7 +8,7 @@ import pytest
 
 from deploy.local import secrets_store, supervisor_config
 from deploy.local.place import Place, Ports
-from deploy.local.programs import SERVICES
+from deploy.local.programs import BY_NAME, SERVICES, STOP_SECONDS
 
 
 @pytest.fixture
@@ -91,3 +91,4 @@ def test_a_service_is_not_killed_before_its_own_limit_has_passed(place: Place) -
     for program in supervisor_config.programs(place):
         limits = [float(program.environment.get(name, 0)) for name in ("DRAIN_SECONDS", "GRACE_SECONDS")]
         assert program.stop_seconds > sum(limits)
+        assert program.name not in BY_NAME or program.stop_seconds == STOP_SECONDS, "which tests/compose compares"
