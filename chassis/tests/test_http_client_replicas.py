@@ -6,13 +6,13 @@ import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 from sample.waiting import until
 
-from chassis.http_client import HttpClient
+from chassis.http_client import HttpClient, Unreachable
 from chassis.lifecycle import CLIENT_IDLE_SECONDS
 
 A, B, C = "127.0.0.1", "127.0.0.2", "127.0.0.3"
@@ -66,6 +66,19 @@ class Replicas(AbstractResolver):
         await client.stop()
 
 
+@contextlib.contextmanager
+def silent(address: str, port: int) -> Iterator[None]:
+    """An address where packets vanish: the queue of the listener is full."""
+    with socket.socket() as listener, contextlib.ExitStack() as stack:
+        listener.bind((address, port))
+        listener.listen(0)
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex((address, port))
+        yield
+
+
 @pytest.fixture
 async def replicas(unused_tcp_port: int) -> AsyncIterator[Replicas]:
     made = Replicas(unused_tcp_port)
@@ -89,16 +102,18 @@ async def test_a_replica_that_refuses_fails_nothing(replicas: Replicas) -> None:
     assert replicas.asked == {B: 10}
 
 
+async def test_where_nobody_answers_a_request_is_known_to_be_unsent(replicas: Replicas) -> None:
+    replicas.known = [A]
+    with silent(A, replicas.port):
+        async with replicas.client() as client:
+            with pytest.raises(Unreachable):
+                await client.request("POST", "/")
+
+
 async def test_an_address_that_swallows_packets_costs_a_moment(replicas: Replicas) -> None:
     await replicas.start(A)
     replicas.known = [B, A]
-    with socket.socket() as silent, contextlib.ExitStack() as stack:
-        silent.bind((B, replicas.port))
-        silent.listen(0)
-        for _ in range(3):  # the queue is full, and further packets are dropped
-            waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)
-            waiting.connect_ex((B, replicas.port))
+    with silent(B, replicas.port):
         begun = time.monotonic()
         for _ in range(5):
             async with replicas.client() as client:

@@ -81,7 +81,8 @@ class HttpClient:
         self._client = httpx.AsyncClient(
             base_url=self._base_url,
             headers=self._headers,
-            timeout=self._timeout,
+            # Half for the connection: one that is not made by then is known to have carried nothing.
+            timeout=httpx.Timeout(self._timeout, connect=self._timeout / 2),
             transport=self._transport or self._pool(),
             follow_redirects=False,
             trust_env=False,
@@ -225,7 +226,7 @@ _FAILURES = (Retryable, UpstreamFailed)
 def _unsent(error: Exception) -> bool:
     # httpx-aiohttp calls every lost connection a ConnectTimeout, also one that broke after the request was sent.
     if isinstance(error.__cause__, aiohttp.ClientConnectionError):
-        return isinstance(error.__cause__, aiohttp.ClientConnectorError)
+        return isinstance(error.__cause__, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
     return isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout))
 
 
