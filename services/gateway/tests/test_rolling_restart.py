@@ -176,9 +176,11 @@ async def rush(replicas: Replicas, raw: bytes) -> Counter[str | int]:
 
 async def test_who_connects_while_a_service_closes_its_door_is_served_or_refused(replicas: Replicas) -> None:
     outcomes = await rush(replicas, request("/api/open", "Connection: close", method="POST", body=b"x"))
-    assert set(outcomes) == {200, "refused"}, outcomes
+    assert set(outcomes) <= {200, "refused"}, outcomes
+    assert outcomes[200] > 200
 
 
 async def test_who_connects_while_the_gateway_closes_its_door_is_served_or_refused(gateways: Replicas) -> None:
     outcomes = await rush(gateways, request("/healthz", "Connection: close"))
-    assert set(outcomes) == {200, "refused"}, outcomes
+    assert set(outcomes) <= {200, "refused"}, outcomes
+    assert outcomes[200] > 200
