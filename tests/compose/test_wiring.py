@@ -102,7 +102,7 @@ def longest_drain(name: str) -> float:
     defaults = {key: field.default for key, field in ServiceSettings.model_fields.items()}
     probe_period = float(environment.get("DRAIN_SECONDS", defaults["drain_seconds"]))
     requests = float(environment.get("GRACE_SECONDS", defaults["grace_seconds"]))
-    parts = probe_period + lifecycle.QUEUE_SECONDS + lifecycle.NEWCOMER_SECONDS + requests + telemetry.STOP_SECONDS
+    parts = probe_period + lifecycle.NEWCOMER_SECONDS + requests + telemetry.STOP_SECONDS
     # Whatever is interrupted at a silent database takes as long as that database lets its connection wait.
     unwind = storage.CLOSE_SECONDS if BY_NAME[name].database else 0
     parts += (

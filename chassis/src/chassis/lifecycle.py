@@ -5,17 +5,13 @@ Stop: not ready, one probe period (balancers must notice before the door closes)
 flight, close in reverse, telemetry last.
 """
 
-import array
 import asyncio
 import contextlib
 import gc
 import math
-import os
 import signal
 import socket
-import struct
-import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any, Protocol, cast, runtime_checkable
 
 import structlog
@@ -32,10 +28,6 @@ log = structlog.get_logger(__name__)
 # did not has let go of it by then. The half second between is for a client that is slow to read its answer.
 CLIENT_IDLE_SECONDS = 0.5
 NEWCOMER_SECONDS = 0.1
-QUEUE_SECONDS = 0.05
-_SO_ATTACH_FILTER = 26
-# Classic BPF: load the flags of the TCP header; if SYN is among them skip nothing, else one; keep no byte; keep all.
-_DROP_SYN = ((0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
 
 
 class Part(Protocol):
@@ -113,21 +105,8 @@ async def close_door(listener: asyncio.Server, protocol: Callable[[], asyncio.Pr
 
     Returns when they have had time for their first request, so that idle connections can be closed after it.
     """
-    for each in listener.sockets:
-        _let_nobody_queue(each.fileno())
-    await asyncio.sleep(QUEUE_SECONDS)  # who was on the way in is in the queue now
-    doors: list[socket.socket] = []
-    with contextlib.suppress(OSError):  # no descriptor is left: then nobody of the queue could be let in either
-        for each in listener.sockets:
-            doors.append(socket.socket(fileno=os.dup(each.fileno())))
+    accepted = [connection for each in listener.sockets for connection in _queue(each.fileno())]
     listener.close()
-    accepted: list[socket.socket] = []
-    for door in doors:
-        door.setblocking(False)
-        # Until the queue is empty, or no descriptor is left: who was let in is still to be served.
-        with door, contextlib.suppress(OSError):
-            while True:
-                accepted.append(door.accept()[0])
     loop = asyncio.get_running_loop()
     for connection in accepted:
         connection.setblocking(False)
@@ -135,19 +114,19 @@ async def close_door(listener: asyncio.Server, protocol: Callable[[], asyncio.Pr
     await asyncio.sleep(NEWCOMER_SECONDS)
 
 
-def _let_nobody_queue(listening: int) -> None:
-    """Or whoever comes between the last look at the queue and its end would be reset. The system knows no such wish.
+def _queue(listening: int) -> Iterator[socket.socket]:
+    """Accepts what waits at a descriptor, which stays the listener's: of none to spare, there would be none for a copy.
 
-    A filter drops what asks for a connection. Who asks does so again after a second, and is refused by then; before
-    that, a client of ours has gone to another replica.
+    Then not everybody can be let in either; who was let in is still to be served.
     """
-    if sys.platform != "linux":
-        return
-    steps = array.array("B", b"".join(struct.pack("=HBBI", *step) for step in _DROP_SYN))
     door = socket.socket(fileno=listening)
-    with contextlib.suppress(OSError):  # a sandbox may forbid it: then that moment remains
-        door.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(_DROP_SYN), steps.buffer_info()[0]))
-    door.detach()
+    try:
+        door.setblocking(False)
+        with contextlib.suppress(OSError):  # nobody waits, or no descriptor is left
+            while True:
+                yield door.accept()[0]
+    finally:
+        door.detach()
 
 
 class _Server(uvicorn.Server):
