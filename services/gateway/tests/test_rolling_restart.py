@@ -174,8 +174,9 @@ async def rush(replicas: Replicas, raw: bytes) -> Counter[str | int]:
     return outcomes
 
 
-# Between the last look at the queue and its end a moment is left, in which one restart in thirty on a busy machine resets
-# a client. A filter on the socket would close it, at the price of twenty lines that few can read. Without the look: 15.
+# Between the last look at the queue and its end a moment is left, in which one restart in some thirty under this load
+# resets a client. A filter on the socket would close it, at the price of twenty lines that few can read. Without the
+# look it is fifteen clients at each restart.
 RESETS = 2
 
 
