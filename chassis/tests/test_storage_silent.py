@@ -97,3 +97,18 @@ async def test_the_server_gives_up_a_client_whose_machine_was_lost_within_half_a
         shown = [await connection.scalar(sa.text(f"SHOW tcp_keepalives_{of}")) for of in ("idle", "interval", "count")]
     idle, interval, count = map(int, shown)
     assert 0 < idle + interval * count <= 30, "a lost relay's lock, and every row lock, is held for so long"
+
+
+async def test_a_server_that_dies_while_it_greets_is_an_absent_one() -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(8)  # may it be encrypted?
+        writer.write(b"N")
+        await reader.read(1)  # who asks
+        writer.transport.abort()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
+        url = f"postgresql://sample@127.0.0.1:{server.sockets[0].getsockname()[1]}/sample"
+        database = Database(DatabaseSettings(database_url=url, database_password=SecretStr("not asked for")))
+        with pytest.raises(DatabaseUnavailable):
+            await database.ping()
+        await database.stop()
