@@ -133,9 +133,9 @@ class _translated:  # noqa: N801 - reads as a statement where it is used
             raise DatabaseUnavailable("the database does not answer") from error
 
 
-# SQLSTATEs after which the same work may succeed later, and for which SQLAlchemy has no class: the server was lost while
-# a connection was being made; it is starting, stopping or full; a statement or a lock took too long; a deadlock; a table
-# is missing, as before the first migration.
+# SQLSTATEs after which the same work may succeed later, and for which SQLAlchemy has no class: the server was lost
+# while a connection was being made; it is starting, stopping or full; a statement or a lock took too long; a deadlock;
+# a table is missing, as before the first migration.
 _LATER = ("08", "57P", "53", "57014", "55P03", "40P01", "40001", "42P01")
 
 
