@@ -97,6 +97,17 @@ async def test_an_address_that_swallows_packets_costs_a_moment_once(replicas: Re
         assert loop.time() - begun < 10 * EACH_SECONDS, "and not for every second connection anew"
 
 
+async def test_one_that_was_slow_is_asked_again_when_the_other_refuses(replicas: Replicas) -> None:
+    replicas.known = [A, B]
+    with swallowing(A, replicas.port):
+        connecting = asyncio.gather(*(replicas.pool.connect() for _ in range(8)))
+        await asyncio.sleep(1.5 * EACH_SECONDS)
+    await replicas.start(A)
+    for connection in await connecting:
+        assert connection.address == A
+        connection.close()
+
+
 async def test_when_nobody_answers_the_limit_is_that_of_all_together(replicas: Replicas) -> None:
     loop = asyncio.get_running_loop()
     with swallowing(A, replicas.port), swallowing(B, replicas.port), swallowing(C, replicas.port):

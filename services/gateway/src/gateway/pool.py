@@ -9,7 +9,7 @@ from gateway.addresses import Addresses, Lookup
 from gateway.upstream import CannotConnect, UpstreamConnection
 
 CONNECT_SECONDS = 2.0
-EACH_SECONDS = 0.2  # for one address while others are left: an absent machine does not refuse, it is silent
+EACH_SECONDS = 0.2  # for one address in the first round: an absent machine does not refuse, it is silent
 RENEW_SECONDS = (5.0, 15.0)  # a connection that is never idle would keep to its replica while others have nothing to do
 
 
@@ -42,15 +42,22 @@ class Pool:
             raise CannotConnect(f"{self.host}:{self.port}: {str(error) or 'no answer in time'}") from error
 
     async def _connect(self, addresses: list[str]) -> UpstreamConnection:
+        """Each in turn, then the silent ones again with more time: it may be this process that was slow."""
+        seconds = EACH_SECONDS
         while True:
-            address = addresses.pop(0)
-            try:
-                async with asyncio.timeout(EACH_SECONDS if addresses else None):
-                    return await self._open(address)
-            except OSError:
+            silent = []
+            for address in addresses:
+                try:
+                    async with asyncio.timeout(seconds):
+                        return await self._open(address)
+                except OSError as error:
+                    failure = error
                 self._addresses.avoid(address)
-                if not addresses:
-                    raise
+                if isinstance(failure, TimeoutError):
+                    silent.append(address)
+            if not silent:
+                raise failure
+            addresses, seconds = silent, 2 * seconds
 
     async def _open(self, address: str) -> UpstreamConnection:
         loop = self._loop
