@@ -1,0 +1,1 @@
+"""The strangler: the old contract outside, and inside the decision who answers."""
