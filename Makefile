@@ -16,6 +16,7 @@ TARGET ?= local
 SERVICE ?=
 LINES ?= 40
 ORDERS ?= 2000
+CLIENT ?= modern
 CONCURRENCY ?= 32
 SEED ?=
 # Without it TEST_SERVERS counts, and without that `auto`: containers where a Docker engine answers.
@@ -46,7 +47,7 @@ help:
 	@echo "  make restart SERVICE=…   restart one process gracefully"
 	@echo "  make clean               stop, and delete data, logs and secrets"
 	@echo
-	@echo "  make traffic             many customers at once         [ORDERS=2000 CONCURRENCY=32 SEED=…]"
+	@echo "  make traffic             many customers at once         [ORDERS=2000 CONCURRENCY=32 SEED=… CLIENT=modern|legacy|both]"
 	@echo "  make verify              do the books balance: stock, money, messages"
 	@echo "  make replay SERVICE=…    put the dead letters of a consumer back on the stream"
 	@echo "  make bench               measure, and write docs/benchmarks.md"
@@ -86,7 +87,7 @@ restart replay: $(STAMP) need-service
 	@$(LOCAL) $@ $(SERVICE)
 
 traffic: $(STAMP)
-	@$(RUN) -m tests.traffic --orders $(ORDERS) --concurrency $(CONCURRENCY) $(if $(SEED),--seed $(SEED))
+	@$(RUN) -m tests.traffic --client $(CLIENT) --orders $(ORDERS) --concurrency $(CONCURRENCY) $(if $(SEED),--seed $(SEED))
 
 verify: $(STAMP)
 	@$(RUN) -m tests.invariants

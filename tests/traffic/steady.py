@@ -13,10 +13,9 @@ import secrets
 import signal
 import sys
 import time
-from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import orjson
 import uvloop
@@ -24,7 +23,10 @@ from pyreqwest.exceptions import PyreqwestError
 
 from tests.traffic.api import Api, Request
 from tests.traffic.balancer import Balancer
+from tests.traffic.old_load import OldLoad
+from tests.traffic.old_shop import OldShop
 from tests.traffic.plan import Title
+from tests.traffic.record import Record
 from tests.traffic.run import in_turn
 from tests.traffic.shopper import Shopper, browse
 from tests.traffic.tally import Tally, distribution
@@ -33,26 +35,6 @@ CUSTOMERS = 4
 # Of fifty requests: each of the shop's services has a part in them.
 MIX = {"search": 14, "book": 8, "stock": 6, "order": 8, "list": 4, "payment": 3, "place": 4, "log in": 2, "register": 1}
 EXPECTED = {"place": 202, "register": 201}
-KEPT = 200
-
-
-@dataclass
-class Record:
-    """What has happened: `timeline` counts requests and failures by the second that they were begun in."""
-
-    latencies: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    timeline: defaultdict[int, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
-    failures: list[dict[str, Any]] = field(default_factory=list)
-    why: Counter[str] = field(default_factory=Counter)
-
-    def good(self, operation: str, seconds: float) -> None:
-        self.latencies[operation].append(seconds)
-
-    def failed(self, operation: str, at: float, why: str, detail: str) -> None:
-        self.timeline[int(at)][1] += 1
-        self.why[f"{operation}: {why}"] += 1
-        if len(self.failures) < KEPT:
-            self.failures.append({"at": at, "operation": operation, "why": why, "detail": detail[:400]})
 
 
 @dataclass
@@ -62,6 +44,14 @@ class Customer:
     shopper: Shopper
     token: str
     orders: list[str]
+
+
+class Mixed(Protocol):
+    """A kind of customers: the names of what they do, a round of them, and each one by its name."""
+
+    def operations(self) -> list[str]: ...
+
+    async def one(self, operation: str, number: int) -> None: ...
 
 
 class Load:
@@ -136,10 +126,8 @@ def _account(collection: str, email: str, password: str, **more: str) -> Request
     return Request("", "POST", f"/api/identity/{collection}", body={"email": email, "password": password, **more})
 
 
-async def drive(load: Load, rate: float, seconds: float) -> float:
-    """An open loop, until the time is over or the process is asked to stop; returns the seconds it lasted."""
-    stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+async def drive(load: "Mixed", rate: float, seconds: float, stop: asyncio.Event) -> float:
+    """An open loop, until the time is over or `stop` is set; returns the seconds it lasted."""
     begun, number, round_ = time.monotonic(), 0, load.operations()
     async with asyncio.TaskGroup() as requests:
         while not stop.is_set() and (now := time.monotonic() - begun) < seconds:
@@ -173,15 +161,22 @@ async def prepare(url: str) -> tuple[list[Customer], list[Title]]:
     return customers, books
 
 
-async def run(url: str, rate: float, seconds: float) -> dict[str, Any]:
-    """Everything that was measured."""
-    customers, books = await prepare(url)
-    record = Record()
-    async with Balancer(url) as balancer:
+async def run(url: str, client: str, rate: float, seconds: float) -> dict[str, Any]:
+    """Everything that was measured; with both clients each has half of the rate."""
+    record, stop = Record(), asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    async with Balancer(url) as balancer, OldShop(url, record.observe) as old_shop:
+        loads: list[Mixed] = []
+        if client != "legacy":
+            loads.append(Load(balancer, *await prepare(url), record))
+        if client != "modern":
+            loads.append(await OldLoad.begin(old_shop, record))
+        record.begin()
         sys.stderr.write("steady: begun\n")
-        lasted = await drive(Load(balancer, customers, books, record), rate, seconds)
+        lasted = max(await asyncio.gather(*(drive(load, rate / len(loads), seconds, stop) for load in loads)))
     latencies = {name: distribution(values) for name, values in record.latencies.items()}
     return {
+        "client": client,
         "rate": rate,
         "seconds": lasted,
         "sent": sum(sent for sent, _ in record.timeline.values()),
@@ -199,11 +194,12 @@ def main() -> int:
     """Entry point of the command."""
     parser = argparse.ArgumentParser(prog="python -m tests.traffic.steady", description=__doc__)
     parser.add_argument("--url", default=os.environ.get("BANYAN_URL", "http://127.0.0.1:8080"))
+    parser.add_argument("--client", choices=("modern", "legacy", "both"), default="modern", help="whose customers")
     parser.add_argument("--rate", type=float, default=50, help="requests a second")
     parser.add_argument("--seconds", type=float, default=60, help="the longest that it may last")
     parser.add_argument("--json", action="store_true", help="print all figures instead of two lines")
     options = parser.parse_args()
-    found = uvloop.run(run(options.url.rstrip("/"), options.rate, options.seconds))
+    found = uvloop.run(run(options.url.rstrip("/"), options.client, options.rate, options.seconds))
     print(orjson.dumps(found).decode() if options.json else _told(found))
     return int(bool(found["failed"]))
 
