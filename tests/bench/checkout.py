@@ -28,6 +28,7 @@ from deploy.local.up import up
 HOME = ".banyan/bench"
 RATE = 15.0
 MIB = 1024**2
+OLD_ALONE = ("legacy", "postgres", "psp")  # what an order of the old shop needs; the others watch it, or pass it on
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class ProcessFigures:
 class Checkout:
     """Orders a second; seconds after the last answer until all were final; seconds from placed to confirmed.
 
+    `old`: CPU milliseconds of an order of the old shop, by process, while it answers its customers itself.
     `up_seconds`: from nothing, in an environment that is set up, until the first order was confirmed.
     """
 
@@ -54,6 +56,7 @@ class Checkout:
     confirmed_p50: float
     confirmed_p99: float
     processes: tuple[ProcessFigures, ...]
+    old: Mapping[str, float]
 
     @property
     def memory_mib(self) -> float:
@@ -68,6 +71,7 @@ def measure(orders: int = 2000, concurrency: int = 32, steady_seconds: float = 2
         load = _traffic("--orders", str(orders), "--concurrency", str(concurrency), "--seed", "1")
         after = _cpu_seconds(supervisor)
         memory = _memory(supervisor)
+        old = _old_shop(supervisor, orders // 2, concurrency)
         steady = _traffic("--orders", str(int(RATE * steady_seconds)), "--rate", str(RATE), "--cards", "good")
         subprocess.run([sys.executable, "-m", "tests.invariants"], check=True, cwd=ROOT)
     return Checkout(
@@ -79,7 +83,15 @@ def measure(orders: int = 2000, concurrency: int = 32, steady_seconds: float = 2
         steady["placed_to_confirmed"]["p50"],
         steady["placed_to_confirmed"]["p99"],
         tuple(ProcessFigures(n, 1000 * (after[n] - before[n]) / orders, memory[n]) for n in sorted(after)),
+        old,
     )
+
+
+def _old_shop(supervisor: Supervisor, orders: int, concurrency: int) -> Mapping[str, float]:
+    before = _cpu_seconds(supervisor)
+    load = _traffic("--client", "legacy", "--orders", str(orders), "--concurrency", str(concurrency), "--seed", "1")
+    after = _cpu_seconds(supervisor)
+    return {name: 1000 * (after[name] - before[name]) / load["accepted"] for name in sorted(after)}
 
 
 @contextmanager
@@ -144,6 +156,8 @@ def main() -> None:
     )
     for process in result.processes:
         print(f"{process.name:12} {process.cpu_ms_per_order:6.2f} ms CPU an order {process.memory_mib:7.1f} MiB")
+    for name in OLD_ALONE:
+        print(f"{name:12} {result.old[name]:6.2f} ms CPU an order of the old shop")
     print(f"{'all':12} {sum(p.cpu_ms_per_order for p in result.processes):6.2f} ms {result.memory_mib:17.1f} MiB")
 
 
