@@ -213,7 +213,7 @@ class Tools:
         **overrides: Any,
     ) -> Running:
         url = f"http://127.0.0.1:{self.upstream.port}"
-        names = ("identity", "catalog", "inventory", "orders", "payments")
+        names = ("identity", "catalog", "inventory", "orders", "payments", "facade")
         values = {"port": 0, "jwks_url": url, "drain_seconds": 0, "grace_seconds": 2, "access_log_ratio": 0}
         values |= {f"upstream_{name}": url for name in names}
         registry = CollectorRegistry()

@@ -65,6 +65,42 @@ async def test_the_target_arrives_byte_for_byte(tools: Tools) -> None:
     assert tools.upstream.received[0].line == f"GET {target} HTTP/1.1".encode()
 
 
+async def test_cookies_pass_both_ways_also_where_there_are_several(tools: Tools) -> None:
+    tools.upstream.script = answering(
+        b"HTTP/1.1 302 FOUND\r\nLocation: /legacy/basket\r\nSet-Cookie: shopsession=a.b-c_d; Path=/legacy; HttpOnly\r\n"
+        b"Vary: Cookie\r\nSet-Cookie: shopvisitor=1f; Path=/legacy\r\nContent-Length: 0\r\n\r\n"
+    )
+    await tools.start()
+    cookies = ["Cookie: shopsession=x; shopvisitor=y", "Cookie: another=z"]
+    wire = await tools.wire()
+    wire.send(request("/legacy/basket", *cookies, "Connection: close", method="POST", body=b"id=12&qty=1"))
+    raw = await wire.rest()
+    sent = tools.upstream.received[0].head
+    assert [line for line in sent.split(b"\r\n") if line.lower().startswith(b"cookie:")] == [
+        b"cookie: shopsession=x; shopvisitor=y",
+        b"cookie: another=z",
+    ]
+    assert raw.startswith(b"HTTP/1.1 302 ")
+    assert [line for line in raw.split(b"\r\n") if line.startswith(b"set-cookie:")] == [
+        b"set-cookie: shopsession=a.b-c_d; Path=/legacy; HttpOnly",
+        b"set-cookie: shopvisitor=1f; Path=/legacy",
+    ]
+    assert b"\r\nlocation: /legacy/basket\r\n" in raw
+
+
+async def test_an_address_of_the_old_shop_arrives_byte_for_byte(tools: Tools) -> None:
+    await tools.start()
+    targets = [
+        "/legacy/",
+        "/legacy/search?q=br%C3%B6nte+%25&start=20",
+        "/legacy/search?q=a%2Fb&&q=",
+        "/legacy/book/12?",
+    ]
+    for target in targets:
+        await tools.ask(request(target))
+    assert [seen.line for seen in tools.upstream.received] == [f"GET {target} HTTP/1.1".encode() for target in targets]
+
+
 async def test_a_valid_trace_is_continued(tools: Tools) -> None:
     await tools.start()
     parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

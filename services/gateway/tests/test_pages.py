@@ -64,6 +64,20 @@ async def test_documents_are_merged_under_public_paths_only() -> None:
     await orders.stop()
 
 
+async def test_of_the_facade_its_own_interface_is_described_and_not_the_old_shops() -> None:
+    described = document("/api/migration/capabilities", "Standing")
+    described["paths"]["/internal"] = {}
+    facade = await serving(described)
+    pool = Pool("127.0.0.1", facade.port)
+    merged = MergedOpenApi({"facade": pool}, Router(ROUTES).covers, "1", lambda: 0.0)
+    await merged.refresh()
+    found = orjson.loads(merged.document())
+    assert set(found["paths"]) == {"/api/migration/capabilities"}
+    assert found["tags"] == [{"name": "facade"}]
+    pool.close()
+    await facade.stop()
+
+
 async def test_probes_metrics_and_documentation_are_served(tools: Tools) -> None:
     await tools.start()
     for path in ("/healthz", "/startupz", "/readyz"):

@@ -27,7 +27,7 @@ class Spawn(Protocol):
 
 async def start(upstream_port: int, port: int, **overrides: str) -> asyncio.subprocess.Process:
     url = f"http://127.0.0.1:{upstream_port}"
-    names = ("IDENTITY", "CATALOG", "INVENTORY", "ORDERS", "PAYMENTS")
+    names = ("IDENTITY", "CATALOG", "INVENTORY", "ORDERS", "PAYMENTS", "FACADE")
     environment = {
         "PATH": os.environ["PATH"],
         "PORT": str(port),

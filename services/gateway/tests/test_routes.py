@@ -16,6 +16,9 @@ ROUTER = Router(ROUTES)
         (b"/api/identity/keys/1", "/api/identity/keys"),
         (b"/api/identity/keysmith", "/api/identity"),
         (b"/api/identity/me", "/api/identity"),
+        (b"/legacy/", "/legacy"),
+        (b"/legacy/api/orders/7", "/legacy"),
+        (b"/api/migration/capabilities", "/api/migration"),
     ],
 )
 def test_the_longest_prefix_wins(path: bytes, prefix: str) -> None:
@@ -24,7 +27,9 @@ def test_the_longest_prefix_wins(path: bytes, prefix: str) -> None:
     assert route.prefix == prefix
 
 
-@pytest.mark.parametrize("path", [b"/api/catalogue", b"/api", b"/", b"/v1/charges", b"/openapi.json"])
+@pytest.mark.parametrize(
+    "path", [b"/api/catalogue", b"/api", b"/", b"/v1/charges", b"/openapi.json", b"/legacyish", b"/api/bridge"]
+)
 def test_what_no_row_covers_does_not_exist(path: bytes) -> None:
     assert ROUTER.find(path) is None
 
@@ -35,6 +40,19 @@ def test_a_table_with_the_same_prefix_twice_is_refused() -> None:
         Router([row, row])
 
 
-def test_only_registration_login_and_reading_are_open_to_everybody() -> None:
+def test_only_registration_login_reading_and_what_has_its_own_login_are_open_to_everybody() -> None:
     open_for_writing = {route.prefix for route in ROUTES if route.write is Access.PUBLIC}
-    assert open_for_writing == {"/api/identity/customers", "/api/identity/tokens"}
+    assert open_for_writing == {"/api/identity/customers", "/api/identity/tokens", "/legacy"}
+    assert {route.prefix for route in ROUTES if route.own_login} == {"/legacy"}
+
+
+def test_only_operators_move_the_migration() -> None:
+    route = ROUTER.find(b"/api/migration/capabilities/catalog/stage")
+    assert route is not None
+    assert (route.read, route.write) == (Access.OPERATOR, Access.OPERATOR)
+
+
+def test_a_write_to_the_old_shop_is_never_sent_twice() -> None:
+    route = ROUTER.find(b"/legacy/checkout")
+    assert route is not None
+    assert route.retry is Retry.SAFE

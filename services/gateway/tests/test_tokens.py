@@ -69,6 +69,38 @@ async def test_a_wrong_token_is_refused_on_a_public_route_too(tools: Tools) -> N
     assert (await tools.ask(request("/api/catalog/books"))).status == 200
 
 
+async def test_a_login_of_the_old_shop_goes_through_untouched(tools: Tools) -> None:
+    await tools.start()
+    for login in ("Basic cmVhZGVyQGV4YW1wbGUuY29tOnBhc3M=", "basic YTpi", "Basic not/base64 at=all"):
+        for method in ("GET", "POST"):
+            answer = await tools.ask(
+                request("/legacy/api/orders", f"Authorization: {login}", method=method, body=b"{}")
+            )
+            assert answer.status == 200
+            seen = tools.upstream.received[-1].headers
+            assert seen[b"authorization"] == login.encode()
+            assert b"x-caller-id" not in seen
+
+
+async def test_elsewhere_such_a_login_is_refused_and_a_wrong_token_is_refused_there_too(tools: Tools) -> None:
+    await tools.start()
+    for path in ("/api/catalog/books", "/api/orders", "/api/migration/capabilities"):
+        assert (await tools.ask(request(path, "Authorization: Basic YTpi"))).status == 401
+    for wrong in (bearer("garbage"), "Authorization: Digest x", "Authorization: Basically YTpi"):
+        assert (await tools.ask(request("/legacy/api/orders", wrong))).status == 401
+    assert not tools.upstream.received
+
+
+async def test_only_an_operator_sees_and_moves_the_migration(tools: Tools) -> None:
+    await tools.start()
+    customer, operator = tools.issuer.token(), tools.issuer.token(roles=["operator"])
+    assert (await tools.ask(request("/api/migration/capabilities"))).status == 401
+    assert (await tools.ask(request("/api/migration/capabilities", bearer(customer)))).status == 403
+    stage = "/api/migration/capabilities/catalog/stage"
+    assert (await tools.ask(request(stage, bearer(customer), method="PUT", body=b"{}"))).status == 403
+    assert (await tools.ask(request(stage, bearer(operator), method="PUT", body=b"{}"))).status == 200
+
+
 async def test_only_an_operator_writes_to_the_catalog(tools: Tools) -> None:
     await tools.start()
     customer, operator = tools.issuer.token(), tools.issuer.token(roles=["operator", "customer"])

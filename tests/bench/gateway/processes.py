@@ -21,7 +21,7 @@ from tests.bench.gateway.upstream import SMALL_PATH
 
 PROXY_CORE, LOAD_CORE = 0, 1
 LOOPBACK = "127.0.0.1"
-UPSTREAMS = ("identity", "catalog", "inventory", "orders", "payments")
+UPSTREAMS = ("identity", "catalog", "inventory", "orders", "payments", "facade")
 _TRAEFIK = """
 http:
   routers: {all: {rule: "PathPrefix(`/`)", service: upstream, entryPoints: [web]}}

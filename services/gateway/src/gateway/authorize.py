@@ -11,7 +11,10 @@ _READS = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 
 
 class Authorizer:
-    """Applies a row's access to a request. A wrong token is refused everywhere, a missing one where one is needed."""
+    """Applies a row's access to a request. A wrong token is refused everywhere, a missing one where one is needed.
+
+    A row with a login of its own sees to `Basic` itself.
+    """
 
     def __init__(self, verifier: TokenVerifier) -> None:
         self._verifier = verifier
@@ -24,6 +27,8 @@ class Authorizer:
             if access is Access.PUBLIC:
                 return None
             raise _unauthenticated("Send `Authorization: Bearer <token>`", "Bearer", "no-token")
+        if route.own_login and _is_basic(credentials):
+            return None
         caller = await self._caller(credentials.decode("latin-1"))
         if access is Access.OPERATOR and "operator" not in caller.roles:
             raise Refusal(problems.FORBIDDEN, "This needs the role operator", "forbidden")
@@ -44,6 +49,10 @@ class Authorizer:
         except DependencyUnavailable as error:
             detail = "Tokens cannot be checked at the moment"
             raise Refusal(problems.UNAVAILABLE, detail, "no-keys", (retry_after(1),)) from error
+
+
+def _is_basic(credentials: bytes) -> bool:
+    return credentials.partition(b" ")[0].lower() == b"basic"
 
 
 def _unauthenticated(detail: str, challenge: str, reason: str) -> Refusal:

@@ -39,7 +39,11 @@ class Rate(Enum):
 
 @dataclass(frozen=True)
 class Route:
-    """One row. `read` guards GET and HEAD, `write` all other methods; `seconds` bounds the whole exchange."""
+    """One row. `read` guards GET and HEAD, `write` all other methods; `seconds` bounds the whole exchange.
+
+    `own_login`: who answers there has a login of its own. `Authorization: Basic` is his to judge, so it goes through
+    untouched, and the caller is nobody here.
+    """
 
     prefix: str
     upstream: str
@@ -49,6 +53,7 @@ class Route:
     retry: Retry
     rate: Rate
     body_limit: int = 64 * KIB
+    own_login: bool = False
 
 
 ROUTES: tuple[Route, ...] = (
@@ -61,6 +66,9 @@ ROUTES: tuple[Route, ...] = (
     Route("/api/inventory", "inventory", 5, Access.PUBLIC, Access.OPERATOR, Retry.KEYED, Rate.READ),
     Route("/api/orders", "orders", 10, Access.AUTHENTICATED, Access.AUTHENTICATED, Retry.KEYED, Rate.WRITE),
     Route("/api/payments", "payments", 5, Access.AUTHENTICATED, Access.OPERATOR, Retry.SAFE, Rate.READ),
+    # The old shop's address space: pages and its old interface, whoever answers them by now.
+    Route("/legacy", "facade", 15, Access.PUBLIC, Access.PUBLIC, Retry.SAFE, Rate.READ, own_login=True),
+    Route("/api/migration", "facade", 15, Access.OPERATOR, Access.OPERATOR, Retry.SAFE, Rate.WRITE),
 )
 
 

@@ -21,6 +21,7 @@ class Settings(ServiceSettings, TokenSettings):
     upstream_inventory: Upstream
     upstream_orders: Upstream
     upstream_payments: Upstream
+    upstream_facade: Upstream
 
     max_connections: Count = 2048
     max_in_flight: Count = Field(default=512, description="beyond it requests are shed")
