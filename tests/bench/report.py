@@ -125,9 +125,9 @@ def _old_shop(orders: Checkout) -> str:
     total = ("all", f"{sum(orders.old.values()):.2f}", f"{sum(new.values()):.2f}")
     return f"""## The old shop
 
-CPU milliseconds an order while customers buy in the old shop, through gateway and facade, and in the new one. The old shop
-alone, which is {", ".join(OLD_ALONE)}: {alone:.1f} ms, against {sum(new.values()):.1f} ms of the new services. What is not
-the same: visits (one search, one book and one look back here), lines an order (1 here), passwords (salted SHA-1 here).
+CPU milliseconds an order while customers buy in the old shop, through gateway and facade, and in the new one. The old
+shop alone, which is {", ".join(OLD_ALONE)}: {alone:.1f} ms, against {sum(new.values()):.1f} ms of the new services. What
+is not the same: visits (one search, one book and one look back here), lines an order (1 here), passwords (SHA-1 here).
 
 {_table(("process", "an order of the old shop, ms", "of the new one, ms"), [*rows, total])}"""
 
