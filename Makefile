@@ -33,7 +33,7 @@ STALE := yes
 endif
 
 .PHONY: help setup up down status logs restart clean check lint test system integration images test-images traffic verify \
-	bench replay stale
+	bench replay snapshot stale
 
 help:
 	@echo "Banyan: a bookshop of small services, on this machine"
@@ -49,6 +49,7 @@ help:
 	@echo
 	@echo "  make traffic             many customers at once         [ORDERS=2000 CONCURRENCY=32 SEED=… CLIENT=modern|legacy|both]"
 	@echo "  make verify              do the books balance: stock, money, messages"
+	@echo "  make snapshot            carry the old shop's books, customers and orders over; resumable  [RESTART=yes]"
 	@echo "  make replay SERVICE=…    put the dead letters of a consumer back on the stream"
 	@echo "  make bench               measure, and write docs/benchmarks.md"
 	@echo
@@ -88,6 +89,9 @@ restart replay: $(STAMP) need-service
 
 traffic: $(STAMP)
 	@$(RUN) -m tests.traffic --client $(CLIENT) --orders $(ORDERS) --concurrency $(CONCURRENCY) $(if $(SEED),--seed $(SEED))
+
+snapshot: $(STAMP)
+	@$(LOCAL) run bridge -m bridge.snapshot $(if $(filter yes,$(RESTART)),--restart)
 
 verify: $(STAMP)
 	@$(RUN) -m tests.invariants

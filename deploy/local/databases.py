@@ -1,4 +1,4 @@
-"""Roles and databases: one of each a service, closed to everybody else, and a role that only reads."""
+"""Roles and databases: one of each a service, closed to all but its guests, and a role that only reads."""
 
 import asyncio
 import time
@@ -6,7 +6,7 @@ import time
 import asyncpg
 
 from deploy.local.place import Place
-from deploy.local.programs import DATABASES
+from deploy.local.programs import DATABASES, GUESTS
 from deploy.local.screen import RunError
 from deploy.local.servers import LOOPBACK, SUPERUSER
 
@@ -23,7 +23,10 @@ async def prepare(place: Place) -> int:
         await _role(connection, AUDITOR, place.secret(AUDITOR, "database_password"))
         await connection.execute(f"GRANT pg_read_all_data TO {AUDITOR}")
         await connection.execute(f"ALTER ROLE {AUDITOR} SET default_transaction_read_only = on")
-        return sum([await _service(connection, place, name) for name in DATABASES])
+        new = sum([await _service(connection, place, name) for name in DATABASES])
+        for guest, owner in GUESTS.items():
+            await _guest(connection, place, guest, owner)
+        return new
     finally:
         await connection.close()
 
@@ -36,6 +39,13 @@ async def _service(connection: "asyncpg.Connection[asyncpg.Record]", place: Plac
     await connection.execute(f"REVOKE CONNECT, TEMPORARY ON DATABASE {name} FROM PUBLIC")
     await connection.execute(f"GRANT CONNECT ON DATABASE {name} TO {name}, {AUDITOR}")
     return not exists
+
+
+async def _guest(connection: "asyncpg.Connection[asyncpg.Record]", place: Place, name: str, owner: str) -> None:
+    """A role that may work in another's database, beside its owner and on the owner's tables."""
+    await _role(connection, name, place.secret(name, "database_password"))
+    await connection.execute(f"GRANT {owner} TO {name}")
+    await connection.execute(f"GRANT CONNECT ON DATABASE {owner} TO {name}")
 
 
 async def _role(connection: "asyncpg.Connection[asyncpg.Record]", name: str, password: str) -> None:

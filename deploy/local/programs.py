@@ -22,15 +22,25 @@ PASSED_ON = ("OTLP_ENDPOINT", "TRACE_RATIO")
 class Service:
     """One deployable: what it needs, and the settings that are its own.
 
-    A setting's value may name another program's address: `{catalog}` is replaced by its URL.
+    A setting's value may name another program's address: `{catalog}` is replaced by its URL. `guest_of` names whose
+    database it works in, by a role of its own. Without the chassis it has no faults, no drain and no collector, and
+    whatever page of its own says that it is ready.
     """
 
     name: str
     database: bool = True
+    guest_of: str | None = None
     bus: bool = False
     tokens: bool = True
     settings: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
+    chassis: bool = True
+    ready: str = "/readyz"
+
+    @property
+    def owns_database(self) -> bool:
+        """Whether there is a database of its name."""
+        return self.database and self.guest_of is None
 
     def environment(self, place: Place) -> dict[str, str]:
         """The whole environment of its process, secrets excepted: those are files in SECRETS_DIR."""
@@ -38,17 +48,14 @@ class Service:
         values = {
             "HOST": LOOPBACK,
             "PORT": str(ports.of(self.name)),
-            "COMMIT": commit(),
-            "DRAIN_SECONDS": str(DRAIN_SECONDS),
-            "GRACE_SECONDS": str(GRACE_SECONDS),
             "SECRETS_DIR": str(place.secrets / self.name),
-            **{name: os.environ[name] for name in PASSED_ON if os.environ.get(name)},
+            **(_of_the_chassis() if self.chassis else {}),
         }
         if self.database:
-            values["DATABASE_URL"] = database_url(ports, self.name)
+            values["DATABASE_URL"] = database_url(ports, self.name, self.guest_of)
         if self.bus:
             values |= {"NATS_URL": ports.url("nats", "nats"), "NATS_USER": self.name}
-        if self.tokens:
+        if self.chassis and self.tokens:
             values["JWKS_URL"] = f"{ports.url('identity')}/api/identity/jwks.json"
         urls = {name: ports.url(name) for name in ports.all()}
         return values | {name: value.format(**urls) for name, value in self.settings.items()}
@@ -59,32 +66,59 @@ class Service:
         return (*own, *(("nats_password",) if self.bus else ()), *self.secrets)
 
 
+def _of_the_chassis() -> dict[str, str]:
+    return {
+        "COMMIT": commit(),
+        "DRAIN_SECONDS": str(DRAIN_SECONDS),
+        "GRACE_SECONDS": str(GRACE_SECONDS),
+        **{name: os.environ[name] for name in PASSED_ON if os.environ.get(name)},
+    }
+
+
+def _urls(prefix: str, *names: str, suffix: str = "") -> dict[str, str]:
+    return {f"{prefix}{name.upper()}{suffix}": f"{{{name}}}" for name in names}
+
+
 GATEWAY = Service(
     "gateway",
     database=False,
-    settings={
-        f"UPSTREAM_{name.upper()}": f"{{{name}}}" for name in ("identity", "catalog", "inventory", "orders", "payments")
-    },
+    settings=_urls("UPSTREAM_", "identity", "catalog", "inventory", "orders", "payments", "facade"),
 )
 
 SERVICES: tuple[Service, ...] = (
     Service(
         "identity",
+        bus=True,
         tokens=False,
         settings={"OPERATOR_EMAIL": OPERATOR_EMAIL},
-        secrets=("key_encryption_key", "operator_password"),
+        secrets=("key_encryption_key", "operator_password", "exchange_key", "hash_key"),
     ),
     Service("catalog", bus=True),
     Service("inventory", bus=True),
     Service("orders", bus=True, settings={"CATALOG_URL": "{catalog}"}),
     Service("payments", bus=True, settings={"PSP_URL": "{psp}"}, secrets=("psp_api_key",)),
     Service("psp", tokens=False, secrets=("psp_api_key",)),
+    # The old shop, what carries its data over, and what stands before both shops.
+    Service(
+        "legacy",
+        chassis=False,
+        ready="/legacy/health",
+        settings={"PSP_URL": "{psp}"},
+        secrets=("psp_api_key", "session_key"),
+    ),
+    Service("bridge", guest_of="legacy", bus=True, tokens=False, secrets=("bridge_key", "hash_key")),
+    Service(
+        "facade",
+        settings=_urls("", "legacy", "catalog", "inventory", "orders", "identity", "bridge", suffix="_URL"),
+        secrets=("session_key", "exchange_key", "bridge_key"),
+    ),
     GATEWAY,
 )
 BY_NAME: Mapping[str, Service] = {service.name: service for service in SERVICES}
 SERVERS = ("postgres", "nats")
 PROGRAMS = (*SERVERS, *BY_NAME)
-DATABASES = tuple(service.name for service in SERVICES if service.database)
+DATABASES = tuple(service.name for service in SERVICES if service.owns_database)
+GUESTS: Mapping[str, str] = {service.name: service.guest_of for service in SERVICES if service.guest_of}
 
 
 @functools.cache
@@ -98,6 +132,6 @@ def commit() -> str:
     return done.stdout.strip()
 
 
-def database_url(ports: Ports, service: str) -> str:
-    """The service's own database as its own role sees it; the password is a secret of its own."""
-    return f"postgresql://{service}@{LOOPBACK}:{ports.of('postgres')}/{service}"
+def database_url(ports: Ports, role: str, database: str | None = None) -> str:
+    """A database, by default its own, as a service's role sees it; the password is a secret of the service."""
+    return f"postgresql://{role}@{LOOPBACK}:{ports.of('postgres')}/{database or role}"

@@ -1,4 +1,4 @@
-"""Who is ready: each service by its own `/readyz`, the servers by what they say of themselves."""
+"""Who is ready: each service by its own page, the servers by what they say of themselves."""
 
 import time
 import urllib.error
@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from deploy.local import servers
 from deploy.local.place import Place
+from deploy.local.programs import BY_NAME
 from deploy.local.screen import RunError, Step
 from deploy.local.supervisor import Process, Supervisor
 
@@ -23,7 +24,7 @@ def ready(place: Place, process: Process) -> bool:
         return servers.postgres_ready(place.data / "postgres", process.pid)
     if process.name == "nats":
         return servers.nats_ready(place.ports.of("nats"))
-    return _answers_ok(f"{place.ports.url(process.name)}/readyz")
+    return _answers_ok(f"{place.ports.url(process.name)}{BY_NAME[process.name].ready}")
 
 
 def ready_all(place: Place, processes: Sequence[Process]) -> dict[str, bool]:

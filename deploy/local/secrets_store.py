@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from deploy.local.place import Place
-from deploy.local.programs import DATABASES, GATEWAY, SERVICES
+from deploy.local.programs import GATEWAY, SERVICES
 
 # Owners that are no service: the superuser, the read-only role of the invariants, `make replay`, and Supervisor's
 # own door.
@@ -16,6 +16,9 @@ OTHERS: Mapping[str, Sequence[str]] = {
     "replay": ("nats_password",),
     "supervisor": ("password",),
 }
+# Each of them has one value, which all who have it must agree on.
+SHARED = ("psp_api_key", "session_key", "exchange_key", "bridge_key", "hash_key")
+OF_32_BYTES = ("key_encryption_key", "hash_key")
 _FAULTS = "faults_token"
 
 
@@ -34,10 +37,10 @@ def generate(place: Place, others: Mapping[str, Sequence[str]] = OTHERS) -> int:
 def switch_faults(place: Place, on: bool) -> None:
     """Give each service the token that makes its fault injection exist, or take it away; they read it at start.
 
-    The gateway has none to switch: what it forwards can be made to fail behind it.
+    The gateway has none to switch: what it forwards can be made to fail behind it. Nor has what knows no chassis.
     """
     for service in SERVICES:
-        if service is GATEWAY:
+        if service is GATEWAY or not service.chassis:
             continue
         path = place.secrets / service.name / _FAULTS
         if on:
@@ -57,20 +60,20 @@ def missing_for_old_data(place: Place) -> bool:
 
 
 def _value(place: Place, setting: str) -> str:
-    if setting == "psp_api_key":
-        return _shared(place, setting)
-    if setting == "key_encryption_key":
+    if setting in SHARED and (known := _known(place, setting)):
+        return known
+    if setting in OF_32_BYTES:
         return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
     return secrets.token_urlsafe(24)
 
 
-def _shared(place: Place, setting: str) -> str:
-    """The one secret that two services must agree on: whichever has it already decides."""
-    for owner in DATABASES:
-        path = place.secrets / owner / setting
-        if path.exists():
+def _known(place: Place, setting: str) -> str | None:
+    """What those must agree on who share it: whichever has it already decides."""
+    for service in SERVICES:
+        path = place.secrets / service.name / setting
+        if setting in service.secret_names() and path.exists():
             return path.read_text()
-    return secrets.token_urlsafe(24)
+    return None
 
 
 def _keep(path: Path, value: str) -> bool:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from chassis import migrate
 from deploy.local import databases, nats_config, ports_check, secrets_store, servers, supervisor_config
 from deploy.local.place import ROOT, Place, Ports
-from deploy.local.programs import BY_NAME, DATABASES, OPERATOR_EMAIL, SERVERS, database_url
+from deploy.local.programs import BY_NAME, DATABASES, OPERATOR_EMAIL, SERVERS, Service, database_url
 from deploy.local.readiness import wait_ready
 from deploy.local.screen import RunError, Screen
 from deploy.local.seed import read_books, seed
@@ -132,13 +132,33 @@ def _start(place: Place, supervisor: Supervisor, screen: Screen) -> None:
 
 
 async def _migrate(place: Place) -> None:
-    for name in DATABASES:
-        password = place.secret(name, "database_password")
+    for service in map(BY_NAME.__getitem__, DATABASES):
         # One after the other: Alembic keeps the migration that is running in a variable of its module.
-        try:
-            await migrate.upgrade(name, database_url(place.ports, name), password)
-        except Exception as error:
-            raise RunError(f"the migrations of {name} failed: {error}") from error
+        if service.chassis:
+            await _upgrade(place, service.name)
+        else:
+            await _install(place, service)
+
+
+async def _upgrade(place: Place, name: str) -> None:
+    try:
+        await migrate.upgrade(name, database_url(place.ports, name), place.secret(name, "database_password"))
+    except Exception as error:
+        raise RunError(f"the migrations of {name} failed: {error}") from error
+
+
+async def _install(place: Place, service: Service) -> None:
+    """What brings its own installation does that by itself, in a process of its own."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", f"{service.name}.install"),
+        env={"PATH": os.defpath, **service.environment(place)},
+        cwd=place.run,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    if process.returncode != 0:
+        raise RunError(f"the installation of {service.name} failed: {said.decode(errors='replace')}")
 
 
 async def _fill_and_walk(place: Place, screen: Screen, begun: float) -> None:
@@ -171,6 +191,7 @@ def say_addresses(place: Place, screen: Screen) -> None:
     for line in (
         f"  the shop            {url}/api/catalog/books",
         f"  its API, to read    {url}/docs",
+        f"  the old shop        {url}/legacy/",
         f"  NATS's own page     {place.ports.url('nats monitor')}",
         f"  operator's login    in {place.operator_file}",
         f"  logs                {place.logs}",

@@ -8,7 +8,7 @@ import pytest
 
 from deploy.local import secrets_store, supervisor_config
 from deploy.local.place import Place, Ports
-from deploy.local.programs import BY_NAME, SERVICES, STOP_SECONDS
+from deploy.local.programs import BY_NAME, DATABASES, GUESTS, SERVICES, STOP_SECONDS
 
 
 @pytest.fixture
@@ -37,8 +37,21 @@ def test_a_collector_of_the_callers_is_passed_on_and_nothing_else(
     monkeypatch.setenv("LOG_LEVEL", "DEBUG")
     for service in SERVICES:
         environment = service.environment(place)
-        assert environment["OTLP_ENDPOINT"] == "http://127.0.0.1:4318"
+        # What knows no chassis knows no collector.
+        assert environment.get("OTLP_ENDPOINT") == ("http://127.0.0.1:4318" if service.chassis else None)
         assert "LOG_LEVEL" not in environment
+
+
+def test_the_old_shop_is_told_nothing_but_where_it_listens_its_database_and_the_card_processor(place: Place) -> None:
+    environment = BY_NAME["legacy"].environment(place)
+    assert set(environment) == {"HOST", "PORT", "SECRETS_DIR", "DATABASE_URL", "PSP_URL"}
+    assert environment["PSP_URL"] == "http://127.0.0.1:18106"
+
+
+def test_the_bridge_works_in_the_database_of_the_old_shop_by_a_role_of_its_own(place: Place) -> None:
+    assert GUESTS == {"bridge": "legacy"}
+    assert not GUESTS.keys() & set(DATABASES)
+    assert BY_NAME["bridge"].environment(place)["DATABASE_URL"] == "postgresql://bridge@127.0.0.1:18132/legacy"
 
 
 def test_each_service_has_the_secrets_of_its_own_and_no_more(place: Place) -> None:
@@ -48,10 +61,24 @@ def test_each_service_has_the_secrets_of_its_own_and_no_more(place: Place) -> No
         assert {path.name for path in folder.iterdir()} == set(service.secret_names())
 
 
-def test_no_two_services_share_a_secret_but_the_key_that_payments_calls_the_psp_with(place: Place) -> None:
-    found = _all_secrets(place)
-    owners = [name for name, value in found.items() if list(found.values()).count(value) > 1]
-    assert sorted(owners) == ["payments/psp_api_key", "psp/psp_api_key"]
+def test_no_two_services_share_a_secret_but_those_that_both_of_them_need(place: Place) -> None:
+    owners: dict[str, set[str]] = {}
+    for name, value in _all_secrets(place).items():
+        owners.setdefault(value, set()).add(name)
+    shared = [names for names in owners.values() if len(names) > 1]
+    assert sorted(map(sorted, shared)) == [
+        ["bridge/bridge_key", "facade/bridge_key"],
+        ["bridge/hash_key", "identity/hash_key"],
+        ["facade/exchange_key", "identity/exchange_key"],
+        ["facade/session_key", "legacy/session_key"],
+        ["legacy/psp_api_key", "payments/psp_api_key", "psp/psp_api_key"],
+    ]
+
+
+def test_a_service_that_comes_later_gets_the_secret_that_the_others_have(place: Place) -> None:
+    (place.secrets / "legacy" / "psp_api_key").unlink()
+    assert secrets_store.generate(place) == 1
+    assert place.secret("legacy", "psp_api_key") == place.secret("psp", "psp_api_key")
 
 
 def test_secrets_are_readable_by_their_owner_alone(place: Place) -> None:
@@ -65,10 +92,10 @@ def test_secrets_stay_when_they_are_generated_again(place: Place) -> None:
     assert _all_secrets(place) == before
 
 
-def test_faults_are_switched_behind_the_gateway_with_a_token_for_each_service(place: Place) -> None:
+def test_faults_are_switched_behind_the_gateway_with_a_token_for_each_service_of_ours(place: Place) -> None:
     secrets_store.switch_faults(place, on=True)
     tokens = {path.parent.name: path.read_text() for path in place.secrets.rglob("faults_token")}
-    assert set(tokens) == {service.name for service in SERVICES} - {"gateway"}
+    assert set(tokens) == {service.name for service in SERVICES} - {"gateway", "legacy"}
     assert len(set(tokens.values())) == len(tokens)
     assert secrets_store.faults_are_on(place)
     secrets_store.switch_faults(place, on=False)
@@ -89,6 +116,8 @@ def test_each_program_is_in_one_group_and_the_gateway_stops_first(place: Place) 
 
 def test_a_service_is_not_killed_before_its_own_limit_has_passed(place: Place) -> None:
     for program in supervisor_config.programs(place):
+        if program.name in BY_NAME and BY_NAME[program.name].chassis:
+            assert {"DRAIN_SECONDS", "GRACE_SECONDS"} <= program.environment.keys()
         limits = [float(program.environment.get(name, 0)) for name in ("DRAIN_SECONDS", "GRACE_SECONDS")]
         assert program.stop_seconds > sum(limits)
         assert program.name not in BY_NAME or program.stop_seconds == STOP_SECONDS, "which tests/compose compares"

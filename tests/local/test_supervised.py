@@ -13,7 +13,7 @@ import pytest
 
 from deploy.local import commands, databases, ports_check
 from deploy.local.place import Place
-from deploy.local.programs import DATABASES, SERVERS, database_url
+from deploy.local.programs import DATABASES, GUESTS, SERVERS, database_url
 from deploy.local.readiness import wait_ready
 from deploy.local.screen import Screen, Step
 from deploy.local.supervisor import Supervisor, end, leftovers, wait_until
@@ -50,6 +50,20 @@ async def test_no_role_can_connect_to_another_ones_database(place: Place) -> Non
         for other in {*DATABASES, "postgres", "template1"} - {role}:
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await asyncpg.connect(f"{own}/{other}", password=password)
+
+
+async def test_a_guest_works_in_the_database_of_its_host_and_in_no_other(place: Place) -> None:
+    await databases.prepare(place)
+    for role, host in GUESTS.items():
+        password = place.secret(role, "database_password")
+        connection = await asyncpg.connect(database_url(place.ports, role, host), password=password)
+        assert await connection.fetchval("SELECT pg_has_role($1, 'usage')", host)
+        await connection.execute("CREATE SCHEMA guest_was_here")
+        await connection.execute("DROP SCHEMA guest_was_here")
+        await connection.close()
+        for other in {*DATABASES, "postgres", "template1"} - {host}:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await asyncpg.connect(database_url(place.ports, role, other), password=password)
 
 
 async def test_the_auditor_reads_every_database_and_writes_to_none(place: Place) -> None:

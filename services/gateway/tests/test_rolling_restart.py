@@ -91,7 +91,7 @@ async def replicas(tmp_path: Path, unused_tcp_port: int) -> AsyncIterator[Replic
 
 @pytest.fixture
 async def gateways(tmp_path: Path, unused_tcp_port: int) -> AsyncIterator[Replicas]:
-    names = ("IDENTITY", "CATALOG", "INVENTORY", "ORDERS", "PAYMENTS")
+    names = ("IDENTITY", "CATALOG", "INVENTORY", "ORDERS", "PAYMENTS", "FACADE")
     environment = {f"UPSTREAM_{name}": "http://127.0.0.1:1" for name in names} | {"JWKS_URL": "http://127.0.0.1:1"}
     made = Replicas(unused_tcp_port, tmp_path, ["-m", "gateway.main"], environment)
     await made.start(HOSTS[0])
