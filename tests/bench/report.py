@@ -126,7 +126,7 @@ def _old_shop(orders: Checkout) -> str:
     return f"""## The old shop
 
 CPU milliseconds an order while customers buy in the old shop, through gateway and facade, and in the new one. The old
-shop alone, which is {", ".join(OLD_ALONE)}: {alone:.1f} ms, against {sum(new.values()):.1f} ms of the new services. What
+shop alone, which is {", ".join(OLD_ALONE)}: {alone:.1f} ms, against {sum(new.values()):.1f} ms of the new. What
 is not the same: visits (one search, one book and one look back here), lines an order (1 here), passwords (SHA-1 here).
 
 {_table(("process", "an order of the old shop, ms", "of the new one, ms"), [*rows, total])}"""
