@@ -43,7 +43,7 @@ target "image" {
 target "services" {
   inherits   = ["image"]
   name       = service
-  matrix     = { service = ["catalog", "gateway", "identity", "inventory", "orders", "payments", "psp"] }
+  matrix     = { service = ["bridge", "catalog", "facade", "gateway", "identity", "inventory", "legacy", "orders", "payments", "psp"] }
   dockerfile = "services/Dockerfile"
   args       = { SERVICE = service }
   tags       = ["banyan/${service}:${COMMIT}"]

@@ -8,6 +8,16 @@ CREATE ROLE :"service" LOGIN PASSWORD :'password';
 CREATE DATABASE :"service" OWNER :"service";
 REVOKE CONNECT, TEMPORARY ON DATABASE :"service", postgres, template1 FROM PUBLIC;
 
+-- Who works in it beside its owner does so as a member of the owner's role: only the owner may hang triggers on a table.
+\set guest `echo "$GUEST"`
+SELECT :'guest' <> '' AS visited \gset
+\if :visited
+\set guest_password `cat /run/secrets/guest_password`
+CREATE ROLE :"guest" LOGIN PASSWORD :'guest_password';
+GRANT :"service" TO :"guest";
+GRANT CONNECT ON DATABASE :"service" TO :"guest";
+\endif
+
 -- For the dashboards: statistics and sizes, no row of any table.
 CREATE ROLE monitor LOGIN PASSWORD :'monitor_password' CONNECTION LIMIT 5;
 ALTER ROLE monitor SET default_transaction_read_only = on;

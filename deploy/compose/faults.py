@@ -45,7 +45,7 @@ def _fault(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="docker compose run --rm faults", description=__doc__)
-    parser.add_argument("service", help="identity, catalog, inventory, orders, payments or psp")
+    parser.add_argument("service", help="identity, catalog, inventory, orders, payments, psp, bridge or facade")
     parser.add_argument("--delay", type=int, metavar="MS", help="milliseconds before the work")
     parser.add_argument("--error", type=int, metavar="STATUS", help="answer this status, 500 to 599, without the work")
     parser.add_argument("--drop", action="store_true", help="do the work and lose the answer")

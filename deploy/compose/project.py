@@ -20,7 +20,7 @@ from deploy.local.screen import RunError
 PYTHON = "/usr/bin/python3.13"
 SERVICES = tuple(BY_NAME)
 DATABASES = tuple(f"{name}-db" for name in WITH_DATABASE)
-RUNNING = (*SERVICES, "nats", *DATABASES)
+RUNNING = (*SERVICES, "legacy-pod", "nats", *DATABASES)
 LABEL = "com.docker.compose"
 READY_SECONDS = 90.0
 

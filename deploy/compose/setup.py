@@ -1,4 +1,4 @@
-"""Makes every secret once, and NATS's configuration out of them: `python -m deploy.compose.setup`.
+"""Makes every secret once, certificates, and what NATS and Envoy are configured by: `python -m deploy.compose.setup`.
 
 It runs before all others and writes into the volume of secrets, a folder an owner: a container mounts its own only.
 """
@@ -8,9 +8,10 @@ import secrets
 import shutil
 from pathlib import Path
 
+from deploy.compose import certificates
 from deploy.local import nats_config, secrets_store
 from deploy.local.place import Place
-from deploy.local.programs import DATABASES
+from deploy.local.programs import DATABASES, GUESTS
 
 OTHERS = {
     "auditor": ("database_password", "nats_password"),
@@ -19,7 +20,9 @@ OTHERS = {
 }
 
 AUDITED = set(DATABASES) - {"identity"}  # no invariant is about hashes and keys
+GUEST_OF = {host: guest for guest, host in GUESTS.items()}
 STATEMENTS = Path(__file__).with_name("database.sql")
+ENVOY = Path(__file__).with_name("envoy.yaml")
 
 
 def main() -> None:
@@ -34,6 +37,7 @@ def main() -> None:
     _open(place.secrets / "monitor")
     _for_people(place)
     _configure_nats(place)
+    _configure_envoy(place)
     print(f"secrets: {made} new; fault injection is {'on' if faults else 'off'}")
 
 
@@ -48,6 +52,8 @@ def _for_database(place: Place, name: str) -> None:
     }
     if name in AUDITED:
         passwords["auditor_password"] = place.secret("auditor", "database_password")
+    if name in GUEST_OF:
+        passwords["guest_password"] = place.secret(GUEST_OF[name], "database_password")
     for file, value in passwords.items():
         _once(folder / file, value, mode=0o444)
     # Beside them what it runs at its first start: so nothing of the checkout is mounted, whatever may be read there.
@@ -79,6 +85,14 @@ def _configure_nats(place: Place) -> None:
     path = folder / "nats.conf"
     path.touch(mode=0o600)
     path.write_text(config)
+
+
+def _configure_envoy(place: Place) -> None:
+    """Its configuration, and certificates for both ends of the way to the old shop."""
+    folder = place.secrets / "legacy-envoy"
+    folder.mkdir(exist_ok=True, mode=0o700)
+    shutil.copyfile(ENVOY, folder / ENVOY.name)
+    certificates.provide(folder, place.secrets / "facade")
 
 
 def _open(folder: Path) -> None:

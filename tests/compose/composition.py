@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from deploy.local.place import ROOT
-from deploy.local.programs import BY_NAME
+from deploy.local.programs import BY_NAME, DATABASES
 
 OWN = "banyan/"
 PINNED = re.compile(r"(?P<repository>[a-z0-9][a-z0-9./-]*):(?P<tag>[A-Za-z0-9._-]+)@sha256:(?P<digest>[0-9a-f]{64})")
@@ -54,4 +54,4 @@ def secret_folders(service: Mapping[str, Any]) -> set[str]:
 
 # Of the shop: each with the settings that its own class reads.
 DEPLOYABLES = sorted(BY_NAME)
-WITH_DATABASE = sorted(name for name, service in BY_NAME.items() if service.database)
+WITH_DATABASE = sorted(DATABASES)

@@ -14,6 +14,7 @@ WITHOUT_HEALTH_CHECK = {
     "otel-collector": "has no shell and no probe of its own, and nobody waits for it",
     "log-collector": "the same image",
     "database-collector": "the same image",
+    "legacy-envoy": "has no program that could ask it; legacy-pod asks, from the network that they share",
     "traffic": "listens nowhere; it ends after its orders, and is started again",
 }
 PUBLISHED = {
@@ -22,12 +23,18 @@ PUBLISHED = {
     "jaeger": "traces for people",
     "prometheus": "queries for people",
 }
+# Who is in the network of another container instead of one of its own.
+SHARES_A_NETWORK = {
+    "legacy": "listens on 127.0.0.1 of the pod, so that only Envoy reaches it",
+    "legacy-envoy": "is the way in",
+}
 # Whose secrets a container sees, where its own name does not say it.
 OTHERS_SECRETS = {
     "setup": ({""}, "makes them all, and ends before anybody else starts"),
     "seed": ({"operator"}, "acts as the operator, and needs that login only"),
     "verify": ({"auditor"}, "looks on by roles that only read"),
     "database-collector": ({"monitor"}, "looks on by a role that reads statistics only"),
+    "snapshot": ({"bridge"}, "is a command of the bridge"),
 }
 SECRET = re.compile(r"secret|passw|token|credential|api_?key|private", re.IGNORECASE)
 NAMES_OF_FILES = re.compile(r"(_FILE|_DIR|_SECRETS)$")
@@ -42,7 +49,8 @@ def test_it_has_a_read_only_root_no_capability_and_gains_no_privilege(name: str)
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert not {"cap_add", "privileged", "pid", "ipc", "userns_mode", "devices"} & service.keys()
-    assert service.get("network_mode") in (None, "none")
+    shared = {"service:legacy-pod"} if name in SHARES_A_NETWORK else {None, "none"}
+    assert service.get("network_mode") in shared
 
 
 @every
@@ -121,19 +129,28 @@ def on(network: str) -> set[str]:
 @pytest.mark.parametrize("name", WITH_DATABASE)
 def test_a_database_is_on_a_network_with_its_service_and_those_who_look_on(name: str) -> None:
     lookers = {"verify", "database-collector"} if name != "identity" else {"database-collector"}
-    assert on(f"{name}-db") == {name, f"{name}-migrate", f"{name}-db", *lookers}
+    # The old shop is reached in its pod; whoever works in its database is a guest there.
+    own = {"legacy-pod", "bridge", "snapshot"} if name == "legacy" else {name}
+    assert on(f"{name}-db") == {*own, f"{name}-migrate", f"{name}-db", *lookers}
     assert services()[f"{name}-db"]["networks"] == [f"{name}-db"]
 
 
-def test_the_card_processor_can_be_reached_by_payments_only() -> None:
-    assert on("card") == {"payments", "psp", "otel-collector", "prometheus", "faults"}
+def test_the_card_processor_can_be_reached_by_payments_and_the_old_shop_only() -> None:
+    assert on("card") == {"payments", "legacy-pod", "psp", "otel-collector", "prometheus", "faults"}
+
+
+def test_the_old_shop_can_be_reached_by_the_facade_only_and_listens_to_its_own_envoy_only() -> None:
+    assert on("old") == {"legacy-pod", "facade"}
+    assert services()["legacy-pod"]["networks"]["old"] == {"aliases": ["legacy"]}
+    assert services()["legacy"]["environment"]["HOST"] == "127.0.0.1"
+    assert services()["facade"]["environment"]["LEGACY_URL"].startswith("https://legacy:")
 
 
 def test_the_bus_is_for_those_who_speak_on_it() -> None:
     speakers = {name for name in DEPLOYABLES if "NATS_URL" in services()[name]["environment"]}
-    assert on("bus") == {"nats", "verify", "replay", *speakers}
+    assert on("bus") == {"nats", "verify", "replay", "snapshot", *speakers}
 
 
-@pytest.mark.parametrize("table", [ROOT_BY_NUMBER, WITHOUT_HEALTH_CHECK, PUBLISHED, OTHERS_SECRETS])
+@pytest.mark.parametrize("table", [ROOT_BY_NUMBER, WITHOUT_HEALTH_CHECK, PUBLISHED, OTHERS_SECRETS, SHARES_A_NETWORK])
 def test_no_exception_is_for_somebody_who_is_not_there(table: Mapping[str, object]) -> None:
     assert table.keys() <= services().keys()

@@ -1,6 +1,7 @@
 """Who waits for whom, how long a stop may take, and that each container is told what its program reads."""
 
 import ast
+from dataclasses import MISSING, fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from pydantic_settings import BaseSettings
 from chassis import bus, consumer, lifecycle, migrate, periodic, relay, replay, storage, telemetry
 from chassis.settings import ServiceSettings
 from deploy.local.place import ROOT
-from deploy.local.programs import BY_NAME, DRAIN_SECONDS, GRACE_SECONDS, STOP_SECONDS
+from deploy.local.programs import BY_NAME, DRAIN_SECONDS, GRACE_SECONDS, GUESTS, STOP_SECONDS
 from tests.compose.composition import DEPLOYABLES, WITH_DATABASE, depends_on, seconds, services
 
 # By the image, or by the folder of secrets.
@@ -25,6 +26,9 @@ SOURCES_OF_TOOLS = {
     "traffic": ("tests/traffic", "deploy/local"),
     "verify": ("tests/invariants",),
 }
+
+
+OURS = [name for name in DEPLOYABLES if BY_NAME[name].chassis]
 
 
 def settings_of(name: str) -> type[BaseSettings]:
@@ -41,7 +45,7 @@ def _missing(cls: type[BaseSettings], given: set[str]) -> set[str]:
     return required - given - FROM_THE_IMAGE
 
 
-@pytest.mark.parametrize("name", DEPLOYABLES)
+@pytest.mark.parametrize("name", OURS)
 def test_a_service_is_told_what_it_reads_and_nothing_else(name: str) -> None:
     given = set(services()[name]["environment"])
     secrets = {secret.upper() for secret in BY_NAME[name].secret_names()}
@@ -51,10 +55,20 @@ def test_a_service_is_told_what_it_reads_and_nothing_else(name: str) -> None:
     assert ("NATS_USER" in given) == ("NATS_PASSWORD" in secrets)
 
 
+def test_the_old_shop_is_told_what_it_reads_and_nothing_else() -> None:
+    known = fields(settings_of("legacy"))  # type: ignore[arg-type]  # a class of its own, without pydantic
+    given = set(services()["legacy"]["environment"]) - NOT_A_FIELD
+    secrets = {secret.upper() for secret in BY_NAME["legacy"].secret_names()}
+    assert given <= {field.name.upper() for field in known}
+    needed = {field.name.upper() for field in known if field.default is MISSING}
+    assert needed - given - FROM_THE_IMAGE - secrets == set()
+    assert not given & secrets, "a secret is a file"
+
+
 @pytest.mark.parametrize(
     ("name", "cls", "secrets"),
     [
-        *((f"{name}-migrate", migrate.Settings, {"DATABASE_PASSWORD"}) for name in WITH_DATABASE),
+        *((f"{name}-migrate", migrate.Settings, {"DATABASE_PASSWORD"}) for name in WITH_DATABASE if name in OURS),
         ("replay", replay.Settings, {"NATS_PASSWORD"}),
     ],
 )
@@ -75,11 +89,19 @@ def test_a_tool_is_told_what_it_reads(name: str) -> None:
 def test_a_service_starts_after_its_migration_and_that_after_its_database(name: str) -> None:
     assert depends_on(services()[name])[f"{name}-migrate"] == "service_completed_successfully"
     assert depends_on(services()[f"{name}-migrate"]) == {f"{name}-db": "service_healthy"}
-    assert services()[f"{name}-migrate"]["command"] == ["-m", "chassis.migrate", name]
+    command = ["-m", "chassis.migrate", name] if name in OURS else ["-m", f"{name}.install"]
+    assert services()[f"{name}-migrate"]["command"] == command
     assert services()[f"{name}-migrate"]["build"] == services()[name]["build"], "the code that it migrates for"
 
 
-@pytest.mark.parametrize("name", [f"{name}-db" for name in WITH_DATABASE] + ["nats"])
+def test_a_guest_starts_after_the_database_of_its_host_was_made() -> None:
+    for name, host in GUESTS.items():
+        assert depends_on(services()[name]) == {f"{host}-migrate": "service_completed_successfully"}
+        assert services()[f"{host}-db"]["environment"]["GUEST"] == name
+        assert services()[name]["environment"]["DATABASE_URL"] == f"postgresql://{name}@{host}-db:5432/{host}"
+
+
+@pytest.mark.parametrize("name", [f"{name}-db" for name in WITH_DATABASE] + ["nats", "legacy-envoy"])
 def test_a_server_starts_after_its_secrets_were_made(name: str) -> None:
     assert depends_on(services()[name])["setup"] == "service_completed_successfully"
 
@@ -90,7 +112,7 @@ def test_no_service_waits_for_another_one(name: str) -> None:
     assert not set(depends_on(services()[name])) & set(DEPLOYABLES)
 
 
-@pytest.mark.parametrize("name", DEPLOYABLES)
+@pytest.mark.parametrize("name", OURS)
 def test_there_is_time_for_the_longest_drain(name: str) -> None:
     assert longest_drain(name) <= STOP_SECONDS, "as a process"
     assert seconds(services()[name]["stop_grace_period"]) >= longest_drain(name), "as a container"
