@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,8 +20,9 @@ class FakeUnitOfWork:
     def __init__(self) -> None:
         self.orders: list[Order] = []
 
-    async def add(self, order: Order, *_: object) -> None:
-        self.orders.append(order)
+    async def add(self, order: Order, *_: object) -> Order:
+        self.orders.append(replace(order, number=1_000_001 + len(self.orders)))
+        return self.orders[-1]
 
     async def nothing(self, *_: object) -> None: ...
 
@@ -47,7 +49,7 @@ class SlowStorage:
 
 async def place(orders: Orders) -> Answer:
     claim = Claim("customer", "key")
-    return await orders.place(uuid4(), WISHES, "tok_ok", claim, lambda order: Answer(202, str(order.id).encode()))
+    return await orders.place(uuid4(), WISHES, "tok_ok", claim, lambda order: Answer(202, str(order.number).encode()))
 
 
 async def test_new_orders_leave_the_connections_to_accepted_ones(catalog: Any) -> None:
@@ -67,5 +69,5 @@ async def test_the_answer_that_is_kept_for_the_key_is_the_one_that_was_given(cat
     storage = SlowStorage()
     storage.let_go.set()
     answer = await place(Orders(storage, catalog, new_id=uuid4))  # type: ignore[arg-type]
-    assert answer.body.decode() == str(storage.work.orders[0].id)
+    assert answer.body.decode() == str(storage.work.orders[0].number) == "1000001"
     assert storage.work.orders[0].price_source is PriceSource.CATALOG

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -58,7 +59,7 @@ async def others(settings: Settings, nats_server: Any) -> AsyncIterator[Others]:
     await bus.start()
     await bus.jetstream()
     others = Others(bus)
-    names = ("reserve-stock", "release-stock", "charge-card", "refund-card", "commit-stock")
+    names = ("reserve-stock", "release-stock", "charge-card", "refund-card", "commit-stock", "order-confirmed")
     handlers = {f"shop.orders.{name}.v1": others.listen for name in names}
     consumer = Consumer(bus, f"others-{uuid4().hex}", handlers)
     await consumer.start()
@@ -97,6 +98,16 @@ async def test_an_order_is_confirmed_when_stock_and_card_are_good(shop: Any, oth
         "confirmed",
     ]
     assert ended("confirmed") == before + 1
+
+
+async def test_whoever_hears_of_an_order_can_write_it_down_without_asking(shop: Any, others: Others) -> None:
+    order = (await shop.place(CUSTOMER)).json()
+    for reply in ("inventory.stock-reserved", "payments.card-charged", "inventory.stock-committed"):
+        await others.say(f"shop.{reply}.v1", order["id"], order_id=order["id"])
+    (told,) = await others.hear("order-confirmed", order["id"])
+    assert (told.data["number"], told.data["origin"]) == (order["number"], "shop")
+    assert told.data["lines"] == order["lines"]
+    assert datetime.fromisoformat(told.data["placed_at"]) == datetime.fromisoformat(order["placed_at"])
 
 
 async def _is(shop: Any, order: str, expected: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Path, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from chassis import cursors
@@ -21,7 +21,9 @@ from orders.domain import (
     Order,
     OrderNotFound,
     OrderState,
+    Origin,
     PricesUnknown,
+    Quote,
     TooLateToCancel,
     UnknownBook,
     Wish,
@@ -62,11 +64,21 @@ def _each_book_once(lines: list[OrderLine]) -> list[OrderLine]:
     return lines
 
 
+OrderLines = Annotated[list[OrderLine], Field(min_length=1, max_length=20), AfterValidator(_each_book_once)]
+Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
+
+
 class PlaceOrder(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    lines: Annotated[list[OrderLine], Field(min_length=1, max_length=20), AfterValidator(_each_book_once)]
+    lines: OrderLines
     card_token: str = Field(pattern=r"^tok_[a-z0-9_]{1,60}$", description="From the card processor; never a number")
+
+
+class AskQuote(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    lines: OrderLines
 
 
 class MoneyView(BaseModel):
@@ -81,10 +93,23 @@ class LineView(BaseModel):
     unit_price: MoneyView
 
 
+class QuoteView(BaseModel):
+    """What an order would cost now; it binds nobody."""
+
+    lines: list[LineView]
+    total: MoneyView
+
+    @classmethod
+    def of(cls, quote: Quote) -> Self:
+        return cls.model_validate(quote, from_attributes=True)
+
+
 class OrderView(BaseModel):
     """An order as its customer sees it."""
 
     id: UUID
+    number: int
+    origin: Origin
     state: OrderState
     reason: str | None
     customer_id: UUID
@@ -126,11 +151,16 @@ def router(orders: Orders, keys: IdempotencyKeys, authenticate: Authenticate) ->
     @routes.post("", status_code=202, response_model=OrderView, responses=responses(409))
     async def place(request: PlaceOrder, idempotency_key: IdempotencyKey, caller: Known) -> Response:
         """Accept an order; it is confirmed or cancelled a moment later. Follow `Location`."""
-        wishes = [Wish(line.isbn, line.quantity) for line in request.lines]
+        wishes = _wishes(request.lines)
         body = orjson.dumps(request.model_dump(), option=orjson.OPT_SORT_KEYS)
         async with keys.claim(str(caller.id), idempotency_key, body) as claim:
             answer = claim.answer or await orders.place(caller.id, wishes, request.card_token, claim, _accepted)
         return answer.response()
+
+    @routes.post("/quotes")
+    async def quote(request: AskQuote, _: Known) -> QuoteView:
+        """What an order of these lines would cost now: a dry run, without any effect."""
+        return QuoteView.of(await orders.quote(_wishes(request.lines)))
 
     @routes.get("")
     async def read_list(
@@ -152,6 +182,11 @@ def router(orders: Orders, keys: IdempotencyKeys, authenticate: Authenticate) ->
         """One order, to its customer or to an operator."""
         return OrderView.of(await orders.read(order_id, _scope(caller)))
 
+    @routes.get("/by-number/{number}", responses=responses(404))
+    async def read_numbered(number: Number, caller: Known) -> OrderView:
+        """The order of this number, to its customer or to an operator."""
+        return OrderView.of(await orders.read_numbered(number, _scope(caller)))
+
     @routes.get("/{order_id}/history", responses=responses(404))
     async def read_history(order_id: UUID, caller: Known) -> HistoryView:
         """What has happened to the order, oldest first."""
@@ -164,6 +199,10 @@ def router(orders: Orders, keys: IdempotencyKeys, authenticate: Authenticate) ->
         return OrderView.of(await orders.cancel(order_id, caller.id))
 
     return routes
+
+
+def _wishes(lines: list[OrderLine]) -> list[Wish]:
+    return [Wish(line.isbn, line.quantity) for line in lines]
 
 
 def _scope(caller: Caller) -> UUID | None:

@@ -21,6 +21,7 @@ from orders.domain import (
     Price,
     PriceSource,
     PricesUnknown,
+    Quote,
     TooLateToCancel,
     Wish,
     price_lines,
@@ -35,9 +36,13 @@ class Catalog(Protocol):
 
 
 class UnitOfWork(Protocol):
-    """One transaction: what is done in it happens together or not at all. `events` go to the order's history."""
+    """One transaction: what is done in it happens together or not at all. `events` go to the order's history.
 
-    async def add(self, order: Order, saga: Saga, events: Sequence[str]) -> None: ...
+    `add` returns the order with its number. `take_over` does nothing when it knows the old shop's `version` or a newer.
+    """
+
+    async def add(self, order: Order, saga: Saga, events: Sequence[str]) -> Order: ...
+    async def take_over(self, order: Order, version: int, now: datetime) -> None: ...
     async def load(self, order_id: UUID) -> tuple[Order, Saga] | None: ...
     async def save(self, order: Order, saga: Saga, events: Sequence[str], at: datetime) -> None: ...
     async def overdue(self, now: datetime, limit: int) -> list[tuple[Order, Saga]]: ...
@@ -51,6 +56,7 @@ class Storage(Protocol):
 
     def begin(self, handling: UUID | None = None) -> AbstractAsyncContextManager[UnitOfWork]: ...
     async def order(self, order_id: UUID) -> Order | None: ...
+    async def numbered(self, number: int) -> Order | None: ...
     async def orders_of(
         self, customer_id: UUID, state: OrderState | None, before: UUID | None, limit: int
     ) -> list[Order]: ...
@@ -103,19 +109,25 @@ class Orders:
         now = self._clock()
         order = Order(self._new_id(), customer_id, card_token, lines, total, source, placed_at=now, updated_at=now)
         move = self._checkout.begin(order.id, now)
-        told = answer(order)
         async with self._placing, self._storage.begin() as work:
-            await work.add(order, move.saga, ["placed"])
+            order = await work.add(order, move.saga, ["placed"])
+            told = answer(order)
             await work.send(order, [OrderPlaced(order), *_commands(move)])
             await work.complete(claim, told)
         return told
 
+    async def quote(self, wishes: Sequence[Wish]) -> Quote:
+        """What `place` would charge, without any effect. Raises `UnknownBook`, `PricesUnknown`."""
+        prices, _ = await self._prices([wish.isbn for wish in wishes])
+        return Quote(*price_lines(wishes, prices))
+
     async def read(self, order_id: UUID, customer_id: UUID | None) -> Order:
         """The order, to its customer; with `customer_id` None to an operator. Raises `OrderNotFound`."""
-        order = await self._storage.order(order_id)
-        if order is None or customer_id not in (None, order.customer_id):
-            raise OrderNotFound(f"there is no order {order_id}")
-        return order
+        return _shown(await self._storage.order(order_id), customer_id)
+
+    async def read_numbered(self, number: int, customer_id: UUID | None) -> Order:
+        """The same by the order's number."""
+        return _shown(await self._storage.numbered(number), customer_id)
 
     async def history(self, order_id: UUID, customer_id: UUID | None) -> list[HistoryEntry]:
         """What has happened to the order, oldest first."""
@@ -164,6 +176,14 @@ class Orders:
                 await self._apply(work, order, self._checkout.timed_out(saga, now), [])
         return len(overdue)
 
+    async def take_over(self, order: Order, version: int, message_id: UUID) -> None:
+        """Store an order of the old shop, as it ended there; `version` is the old shop's, and the newest one stays.
+
+        Nothing is told of it: stock and money have moved over there, and whoever must know hears it from the bridge.
+        """
+        async with self._storage.begin(handling=message_id) as work:
+            await work.take_over(order, version, self._clock())
+
     async def hear_price(self, price: Price, message_id: UUID) -> None:
         """Remember what catalog last said, for the time when it cannot be asked."""
         async with self._storage.begin(handling=message_id) as work:
@@ -188,6 +208,12 @@ class Orders:
         await work.save(order, move.saga, happened, now)
         await work.send(order, [*_commands(move), *events])
         return order
+
+
+def _shown(order: Order | None, customer_id: UUID | None) -> Order:
+    if order is None or customer_id not in (None, order.customer_id):
+        raise OrderNotFound("there is no such order")
+    return order
 
 
 def _commands(move: Move) -> list[Command]:

@@ -43,6 +43,14 @@ class PriceSource(StrEnum):
 
     CATALOG = "catalog"
     LAST_HEARD = "last-heard"
+    LEGACY = "legacy"
+
+
+class Origin(StrEnum):
+    """Who took the order and is the one to change it: this shop, or the old one that it replaces."""
+
+    SHOP = "shop"
+    LEGACY = "legacy"
 
 
 @dataclass(frozen=True)
@@ -83,7 +91,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Order:
-    """The aggregate; `version` counts its transitions from 1."""
+    """The aggregate; `version` counts its transitions from 1, or how often the old shop told of it.
+
+    `number` is its name in the old shop's contract, for life and on both sides; None until it is stored.
+    """
 
     id: UUID
     customer_id: UUID
@@ -96,6 +107,8 @@ class Order:
     state: OrderState = OrderState.PENDING
     reason: str | None = None
     version: int = 1
+    number: int | None = None
+    origin: Origin = Origin.SHOP
 
     def confirm(self, now: datetime) -> "Order":
         """pending → confirmed: the stock is gone from the shelf and the money is with us."""
@@ -125,6 +138,14 @@ def price_lines(wishes: Sequence[Wish], prices: Sequence[Price]) -> tuple[tuple[
     lines = tuple(Line(w.isbn, known[w.isbn].title, w.quantity, known[w.isbn].price) for w in wishes)
     (currency,) = {line.unit_price.currency for line in lines}
     return lines, Money(sum(line.quantity * line.unit_price.amount for line in lines), currency)
+
+
+@dataclass(frozen=True)
+class Quote:
+    """What an order would cost if it were placed now."""
+
+    lines: tuple[Line, ...]
+    total: Money
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,9 +15,20 @@ from chassis.inbox import Inbox
 from chassis.messages import Message
 from chassis.outbox import Outbox
 from chassis.storage import Database
-from orders.domain import HistoryEntry, Line, Money, Order, OrderEvent, OrderState, Price, PriceSource
+from orders.domain import HistoryEntry, Line, Money, Order, OrderEvent, OrderState, Origin, Price, PriceSource
 from orders.saga import Command, Direction, OpenSagas, Saga
-from orders.storage.statements import ADD, HEAR, HISTORY, LOAD, OPEN, OVERDUE, READ, SAVE
+from orders.storage.statements import (
+    ADD,
+    HEAR,
+    HISTORY,
+    LOAD,
+    OPEN,
+    OVERDUE,
+    READ,
+    READ_NUMBERED,
+    SAVE,
+    TAKE_OVER,
+)
 from orders.storage.tables import heard_price, idempotency_key, inbox, orders, outbox
 
 Encode = Callable[[Order, Command | OrderEvent], Message]
@@ -31,8 +43,14 @@ class SqlUnitOfWork:
         self._encode = encode
         self._outbox = Outbox(outbox)
 
-    async def add(self, order: Order, started: Saga, events: Sequence[str]) -> None:
-        await self._connection.execute(ADD, _parameters(order, started, events))
+    async def add(self, order: Order, started: Saga, events: Sequence[str]) -> Order:
+        number = await self._connection.scalar(ADD, _parameters(order, started, events))
+        return replace(order, number=number)
+
+    async def take_over(self, order: Order, version: int, now: datetime) -> None:
+        ended = Saga(order.id, due_at=order.placed_at, direction=Direction.ENDED)
+        more = {"orders_number": order.number, "orders_legacy_version": version, "at": now}
+        await self._connection.execute(TAKE_OVER, {**_parameters(order, ended, ()), **more})
 
     async def load(self, order_id: UUID) -> tuple[Order, Saga] | None:
         row = (await self._connection.execute(LOAD, {"of": order_id})).one_or_none()
@@ -83,6 +101,11 @@ class SqlStorage:
     async def order(self, order_id: UUID) -> Order | None:
         async with self._database.autocommit() as connection:
             row = (await connection.execute(READ, {"of": order_id})).one_or_none()
+        return None if row is None else _order(row)
+
+    async def numbered(self, number: int) -> Order | None:
+        async with self._database.autocommit() as connection:
+            row = (await connection.execute(READ_NUMBERED, {"numbered": number})).one_or_none()
         return None if row is None else _order(row)
 
     async def orders_of(
@@ -147,6 +170,7 @@ def _order_row(order: Order) -> dict[str, Any]:
         "placed_at": order.placed_at,
         "updated_at": order.updated_at,
         "version": order.version,
+        "origin": order.origin,
     }
 
 
@@ -176,6 +200,8 @@ def _order(row: sa.Row[Any]) -> Order:
         state=OrderState(row.state),
         reason=row.reason,
         version=row.version,
+        number=row.number,
+        origin=Origin(row.origin),
     )
 
 

@@ -30,6 +30,8 @@ _told = (
 _SAGA = ("step", "direction", "attempt", "due_at", "saga_reason")
 _begun = insert(saga).values(order_id=_of, **_set(saga, *_SAGA)).cte("begun")
 _moved = sa.update(saga).where(saga.c.order_id == _of).values(_set(saga, *_SAGA)).cte("moved")
+_time = history.c.at.type
+_TOLD_AGAIN = ("customer_id", "state", "reason", "lines", "total_amount", "currency", "placed_at", "legacy_version")
 _CHANGING = (
     "state",
     "reason",
@@ -38,12 +40,45 @@ _CHANGING = (
     "version",
 )  # only by a transition, which counts the version up
 
-ADD = insert(orders).values(_set(orders, *orders.c.keys())).add_cte(_begun, _told)
+# The number comes back with the insert: asked for beforehand it would be a round trip of its own.
+_ADDED = tuple(name for name in orders.c.keys() if name not in ("number", "legacy_version"))  # noqa: SIM118
+ADD = insert(orders).values(_set(orders, *_ADDED)).returning(orders.c.number).add_cte(_begun, _told)
 SAVE = (
     sa.update(orders)
     .where(orders.c.id == _of, orders.c.version < sa.bindparam("orders_version", type_=sa.Integer))
     .values(_set(orders, *_CHANGING))
     .add_cte(_moved, _told)
+)
+
+# An order of the old shop: the newest version stays, in whatever order they come, and an order of our own is never
+# touched. Saga and history follow from the row, so an older version leaves no trace in them.
+_taken = insert(orders).values(_set(orders, *orders.c.keys()))
+_taken_over = _taken.on_conflict_do_update(
+    index_elements=[orders.c.id],
+    set_={
+        **{name: _taken.excluded[name] for name in _TOLD_AGAIN},
+        "version": orders.c.version + 1,
+        "updated_at": sa.bindparam("at", type_=_time),
+    },
+    where=sa.and_(orders.c.origin == "legacy", orders.c.legacy_version < _taken.excluded.legacy_version),
+)
+_row = _taken_over.returning(orders.c.id).cte("taken_over")
+_ended = (
+    insert(saga)
+    .from_select(
+        ["order_id", *_SAGA],
+        sa.select(_row.c.id, *(sa.bindparam(f"saga_{name}", type_=saga.c[name].type) for name in _SAGA)),
+    )
+    .on_conflict_do_nothing()
+    .cte("ended")
+)
+TAKE_OVER = (
+    insert(history)
+    .from_select(
+        ["order_id", "event", "at"],
+        sa.select(_row.c.id, sa.literal("imported", sa.Text), sa.bindparam("at", type_=_time)),
+    )
+    .add_cte(_ended)
 )
 
 _both = sa.select(orders, saga).join(saga, saga.c.order_id == orders.c.id)
@@ -67,6 +102,7 @@ OPEN = (
     .group_by(saga.c.direction)
 )
 READ = sa.select(orders).where(orders.c.id == _of)
+READ_NUMBERED = sa.select(orders).where(orders.c.number == sa.bindparam("numbered", type_=orders.c.number.type))
 HISTORY = sa.select(history.c.event, history.c.at).where(history.c.order_id == _of).order_by(history.c.id)
 
 _heard = insert(heard_price)

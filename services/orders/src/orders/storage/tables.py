@@ -9,6 +9,9 @@ from chassis.outbox import outbox_table
 
 metadata = sa.MetaData()
 _time = sa.DateTime(timezone=True)
+# The old shop's numbers stay below: an order keeps its number on both sides.
+FIRST_NUMBER = 1_000_001
+order_number = sa.Sequence("order_number", start=FIRST_NUMBER, metadata=metadata)
 
 orders = sa.Table(
     "orders",
@@ -26,9 +29,15 @@ orders = sa.Table(
     sa.Column("placed_at", _time, nullable=False),
     sa.Column("updated_at", _time, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
+    # Given by the table, not by the code: a replica of the release before knows no numbers, and its orders get theirs.
+    sa.Column("number", sa.BigInteger, nullable=False, server_default=order_number.next_value()),
+    sa.Column("origin", sa.Text, nullable=False, server_default="shop"),
+    sa.Column("legacy_version", sa.BigInteger, nullable=False, server_default="0"),
     sa.CheckConstraint("state IN ('pending', 'confirmed', 'cancelling', 'cancelled')", name="orders_state"),
     sa.CheckConstraint("total_amount > 0", name="orders_total_positive"),
     sa.CheckConstraint("card_token IS NULL OR state = 'pending'", name="orders_card_forgotten"),
+    sa.CheckConstraint("origin IN ('shop', 'legacy')", name="orders_origin"),
+    sa.UniqueConstraint("number", name="orders_number"),
     sa.Index("orders_of_customer", "customer_id", "id"),
 )
 saga = sa.Table(
