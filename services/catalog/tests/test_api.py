@@ -17,7 +17,7 @@ async def test_a_book_that_was_added_can_be_read_where_location_says(shop: Any, 
     added = await shop.client.put(f"/api/catalog/books/{EMMA}", json=content(), headers=sent)
     assert added.status_code == 201
     read = await shop.client.get(added.headers["location"])
-    assert read.json() == added.json() == {"isbn": EMMA, **content(), "version": 1}
+    assert read.json() == added.json() == {"isbn": EMMA, "number": 1_000_001, **content(), "version": 1}
     assert read.headers["etag"] == added.headers["etag"] == '"1"'
     assert read.headers["cache-control"] == "public, no-cache"
 
@@ -36,7 +36,8 @@ async def test_a_book_is_replaced_at_the_version_last_read(shop: Any, content: A
     stale = await shop.client.put(path, json=body, headers=shop.headers(if_match='"2"'))
     fresh = await shop.client.put(path, json=body, headers=shop.headers(if_match='"1"'))
     assert (stale.status_code, fresh.status_code) == (412, 200)
-    assert (await shop.read(EMMA)).json() == fresh.json() == {"isbn": EMMA, **body, "version": 2}
+    replaced = {"isbn": EMMA, "number": 1_000_001, **body, "version": 2}
+    assert (await shop.read(EMMA)).json() == fresh.json() == replaced
 
 
 async def test_of_two_price_changes_with_one_etag_one_is_made(shop: Any) -> None:
@@ -112,6 +113,50 @@ async def test_prices_leave_out_unknown_books(shop: Any) -> None:
     assert answer.json() == {"items": [{"isbn": EMMA, "title": "Emma", "price": price, "version": 1}]}
     for isbns in ([], [EMMA] * 51, ["123"]):
         assert (await shop.client.get("/api/catalog/prices", params={"isbn": isbns})).status_code == 422
+
+
+async def test_a_book_is_found_by_its_number_too(shop: Any) -> None:
+    await shop.add(OTHER)
+    await shop.add(EMMA, title="Emma")
+    found = await shop.client.get("/api/catalog/numbers/1000002")
+    by_isbn = await shop.read(EMMA)
+    assert (found.json(), found.headers["etag"]) == (by_isbn.json(), by_isbn.headers["etag"])
+    assert (await shop.client.get("/api/catalog/numbers/1000003")).status_code == 404
+    for wrong in ("0", "-1", str(2**63), "emma"):
+        assert (await shop.client.get(f"/api/catalog/numbers/{wrong}")).status_code == 422
+
+
+async def test_books_are_listed_by_number_and_the_list_says_whether_it_goes_on(
+    shop: Any, isbn: Callable[[int], str]
+) -> None:
+    for number in (3, 1, 2):
+        await shop.add(isbn(number))
+    first = (await shop.client.get("/api/catalog/numbers", params={"limit": 2})).json()
+    assert ([book["number"] for book in first["items"]], first["more"]) == ([1_000_001, 1_000_002], True)
+    rest = (await shop.client.get("/api/catalog/numbers", params={"limit": 2, "after": 1_000_002})).json()
+    assert ([book["isbn"] for book in rest["items"]], rest["more"]) == ([isbn(2)], False)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("MM", ["Emma"]),
+        ("austen", ["Emma", "100% Austen_"]),
+        ("0% a", ["100% Austen_"]),
+        ("%", ["100% Austen_"]),
+        ("_", ["100% Austen_"]),
+        ("\\", ["Back\\slash"]),
+        ("' OR 1=1", []),
+    ],
+)
+async def test_a_list_can_be_narrowed_to_a_text_as_it_stands(
+    shop: Any, isbn: Callable[[int], str], text: str, found: list[str]
+) -> None:
+    await shop.add(isbn(1), title="Emma", author="Jane Austen")
+    await shop.add(isbn(2), title="100% Austen_", author="Nobody")
+    await shop.add(isbn(3), title="Back\\slash", author="Somebody")
+    listed = (await shop.client.get("/api/catalog/numbers", params={"contains": text})).json()
+    assert [book["title"] for book in listed["items"]] == found
 
 
 async def test_an_unknown_book_is_not_found_and_a_wrong_isbn_no_address(shop: Any) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from uuid import UUID
 
 import pytest
 
@@ -14,6 +15,8 @@ from catalog.domain import (
     BookUnknown,
     Description,
     Money,
+    NumberedPage,
+    Origin,
     Page,
     Position,
     VersionMismatch,
@@ -32,7 +35,7 @@ class FakeStorage:
     events: list[BookChanged] = field(default_factory=list)
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator["FakeUnitOfWork"]:
+    async def begin(self, handling: UUID | None = None) -> AsyncIterator["FakeUnitOfWork"]:
         work = FakeUnitOfWork(dict(self.books))
         yield work
         self.books = work.books
@@ -47,6 +50,12 @@ class FakeStorage:
     async def page(self, query: str | None, after: Position | None, limit: int) -> Page:
         return Page(list(self.books.values())[:limit], None)
 
+    async def by_number(self, number: int) -> Book | None:
+        return next((book for book in self.books.values() if book.number == number), None)
+
+    async def numbered(self, after: int, limit: int, contains: str) -> NumberedPage:
+        return NumberedPage([book for book in self.books.values() if book.number > after][:limit], more=False)
+
 
 @dataclass
 class FakeUnitOfWork:
@@ -55,6 +64,15 @@ class FakeUnitOfWork:
 
     async def load(self, isbn: str) -> Book | None:
         return self.books.get(isbn)
+
+    async def lock(self, isbn: str) -> Book | None:
+        return self.books.get(isbn)
+
+    async def next_number(self) -> int:
+        return 1_000_001 + len(self.books)
+
+    async def free_number(self, number: int) -> None:
+        assert all(book.number != number for book in self.books.values())
 
     async def add(self, book: Book) -> None:
         if book.isbn in self.books:
@@ -66,19 +84,22 @@ class FakeUnitOfWork:
             raise VersionMismatch
         self.books[book.isbn] = book
 
+    async def keep(self, book: Book) -> None:
+        self.books[book.isbn] = book
+
     async def publish(self, *events: BookChanged) -> None:
         self.events += events
 
 
 @pytest.fixture
 def storage() -> FakeStorage:
-    return FakeStorage({ISBN: Book(ISBN, EMMA, PRICE)})
+    return FakeStorage({ISBN: Book(ISBN, EMMA, PRICE, 7)})
 
 
 async def test_a_new_price_makes_a_new_version_and_tells_of_it(storage: FakeStorage) -> None:
     book = await Catalog(storage).change_price(ISBN, frozenset({1}), Money(999, "EUR"))
     assert storage.books[ISBN] == book
-    assert storage.events == [BookChanged(ISBN, "Emma", Money(999, "EUR"), 2)]
+    assert storage.events == [BookChanged(ISBN, 7, EMMA, Money(999, "EUR"), 2, Origin.CATALOG, 0)]
 
 
 async def test_a_change_of_an_older_version_changes_and_tells_nothing(storage: FakeStorage) -> None:

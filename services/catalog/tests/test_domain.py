@@ -4,7 +4,7 @@ import pytest
 
 from catalog.domain import Book, Description, Money, VersionMismatch, is_isbn13
 
-EMMA = Book("9799001000010", Description("Emma", "Jane Austen", 1815), Money(1299, "EUR"), version=3)
+EMMA = Book("9799001000010", Description("Emma", "Jane Austen", 1815), Money(1299, "EUR"), number=7, version=3)
 
 
 def test_each_change_makes_the_next_version() -> None:

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from catalog import messaging
-from catalog.domain import BookChanged, Money
+from catalog.domain import BookChanged, Description, Money, Origin
 from chassis.messages import Message
 
 CONTRACTS = Path(__file__).parents[1] / "contracts"
@@ -30,7 +30,15 @@ def test_every_message_type_has_an_example_and_every_example_a_type() -> None:
 def test_the_examples_are_what_this_code_sends(example: dict[str, Any]) -> None:
     content = example["data"]
     sent = messaging.to_message(
-        BookChanged(content["isbn"], content["title"], Money(**content["price"]), content["version"])
+        BookChanged(
+            content["isbn"],
+            content["number"],
+            Description(content["title"], content["author"], content["year"]),
+            Money(**content["price"]),
+            content["version"],
+            Origin(content["origin"]),
+            content["legacy_version"],
+        )
     )
     written = orjson.loads(sent.encode())
     fixed = ("specversion", "type", "source", "subject", "aggregateversion", "datacontenttype", "data")

@@ -6,15 +6,21 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from pydantic import SecretStr
 
+from catalog import messaging
 from catalog.domain import Book, BookExists, Description, Money, VersionMismatch
+from catalog.settings import Settings
 from catalog.storage import SqlStorage, metadata, outbox
-from chassis.storage import Database, DatabaseUnavailable
+from chassis import migrate
+from chassis.storage import Database, DatabaseUnavailable, database_url
 
 ISBN = "9799001000010"
-EMMA = Book(ISBN, Description("Emma", "Jane Austen", 1815), Money(1299, "EUR"))
+EMMA = Book(ISBN, Description("Emma", "Jane Austen", 1815), Money(1299, "EUR"), 7)
 
 
 async def add(storage: SqlStorage, *books: Book) -> None:
@@ -34,6 +40,40 @@ async def test_the_migrations_make_the_tables_that_the_code_believes_in(database
 
     async with database.transaction() as connection:
         assert await connection.run_sync(differences) == []
+
+
+async def add_as_before_numbers(database: Database, *isbns: str) -> None:
+    """As the code at revision 0001 does."""
+    written = """
+        INSERT INTO books (isbn, title, author, year, price_amount, currency, version, title_key, author_key)
+        VALUES (:isbn, 'Emma', 'Jane Austen', 1815, 1299, 'EUR', 1, 'emma', 'jane austen')
+    """
+    async with database.autocommit() as connection:
+        await connection.execute(sa.text(written), [{"isbn": isbn} for isbn in isbns])
+
+
+async def test_a_book_that_the_code_before_numbers_adds_gets_one(storage: SqlStorage, database: Database) -> None:
+    """A new schema meets the old code for as long as a deployment takes."""
+    await add_as_before_numbers(database, ISBN)
+    book = await storage.read(ISBN)
+    assert book is not None
+    assert (book.number, book.legacy_version) == (1_000_001, 0)
+
+
+async def test_books_from_before_there_were_numbers_get_theirs(make_database: Any, settings: Settings) -> None:
+    access = await make_database("catalog", migrated=False)
+    config = Config()
+    config.set_main_option("script_location", "catalog:migrations")
+    config.attributes["url"] = database_url(access.url, access.password)
+    await asyncio.to_thread(command.upgrade, config, "0001")
+    database = Database(
+        settings.model_copy(update={"database_url": access.url, "database_password": SecretStr(access.password)})
+    )
+    await add_as_before_numbers(database, "1", "2", "3")
+    await migrate.upgrade("catalog", access.url, access.password)
+    page = await SqlStorage(database, messaging.to_message).numbered(0, 10, "")
+    await database.stop()
+    assert [book.number for book in page.books] == [1_000_001, 1_000_002, 1_000_003]
 
 
 async def test_of_two_writers_who_loaded_one_version_the_second_is_refused(storage: SqlStorage) -> None:
@@ -102,7 +142,7 @@ SHELF = [
 @pytest.fixture
 async def shelf(storage: SqlStorage, isbn: Callable[[int], str]) -> SqlStorage:
     described = [Description(title, author, 1900) for title, author in SHELF]
-    await add(storage, *(Book(isbn(n), d, Money(100, "EUR")) for n, d in enumerate(described)))
+    await add(storage, *(Book(isbn(n), d, Money(100, "EUR"), n + 1) for n, d in enumerate(described)))
     return storage
 
 

@@ -28,6 +28,7 @@ def _isbn13(text: str) -> str:
 
 
 Isbn = Annotated[str, Field(pattern="^97[89][0-9]{10}$", examples=["9799001000010"]), AfterValidator(_isbn13)]
+LARGEST_NUMBER = 2**63 - 1
 Words = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00]*$")]
 
 
@@ -58,7 +59,10 @@ class BookContent(BaseModel):
 
 
 class BookModel(BaseModel):
+    """`number` is the old shop's name of a book; the new one goes by `isbn`."""
+
     isbn: str
+    number: int
     title: str
     author: str
     year: int
@@ -69,6 +73,11 @@ class BookModel(BaseModel):
 class BookPage(BaseModel):
     items: list[BookModel]
     next_cursor: str | None
+
+
+class NumberedBooks(BaseModel):
+    items: list[BookModel]
+    more: bool
 
 
 class PriceModel(BaseModel):
@@ -86,6 +95,7 @@ def router(catalog: Catalog, operator: Authenticate) -> APIRouter:
     """Routes of the catalogue. Reading is open to all; changing needs the role operator."""
     routes = APIRouter(prefix="/api/catalog", tags=["catalog"])
     _add_reads(routes, catalog)
+    _add_numbered_reads(routes, catalog)
     _add_changes(routes, catalog, operator)
     return routes
 
@@ -123,6 +133,26 @@ def _add_reads(routes: APIRouter, catalog: Catalog) -> None:
     async def prices(isbn: Annotated[list[Isbn], Query(min_length=1, max_length=50)]) -> Response:
         """Prices of up to 50 books at once; unknown ones are absent."""
         return _json({"items": [_price(book) for book in await catalog.read_many(isbn)]})
+
+
+def _add_numbered_reads(routes: APIRouter, catalog: Catalog) -> None:
+    """The order and the names of the old shop, for whoever speaks to its customers."""
+
+    @routes.get("/numbers", response_model=NumberedBooks, responses=errors.responses())
+    async def listed(
+        after: Annotated[int, Query(ge=0, le=LARGEST_NUMBER)] = 0,
+        limit: cursors.Limit = 20,
+        contains: Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$", description="of title or author")] = "",
+    ) -> Response:
+        """Books with numbers above `after`, by number. `contains` is text as it stands: no words, no wildcards."""
+        page = await catalog.list_numbered(after, limit, contains)
+        return _json({"items": [_document(book) for book in page.books], "more": page.more})
+
+    @routes.get("/numbers/{number}", response_model=BookModel, responses=errors.responses(404))
+    async def read_numbered(number: Annotated[int, Path(ge=1, le=LARGEST_NUMBER)]) -> Response:
+        """One book by its number."""
+        book = await catalog.read_numbered(number)
+        return _json(_document(book), headers=_validators(book))
 
 
 def _add_changes(routes: APIRouter, catalog: Catalog, operator: Authenticate) -> None:
@@ -166,7 +196,7 @@ def _price(book: Book) -> dict[str, object]:
 
 
 def _document(book: Book) -> dict[str, object]:
-    return {**_price(book), "author": book.description.author, "year": book.description.year}
+    return {**_price(book), "number": book.number, "author": book.description.author, "year": book.description.year}
 
 
 def _json(document: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 
 class BookUnknown(Exception):
@@ -33,14 +34,43 @@ class Description:
     year: int
 
 
+class Origin(StrEnum):
+    """Where a change was made: here, or in the old shop, whose changes must not be told to it again."""
+
+    CATALOG = "catalog"
+    LEGACY = "legacy"
+
+
+@dataclass(frozen=True)
+class LegacyBook:
+    """A book as the old shop has it; `version` orders all changes of that shop."""
+
+    isbn: str
+    number: int
+    description: Description
+    price: Money
+    version: int
+
+
 @dataclass(frozen=True)
 class Book:
-    """A title in the catalogue; `version` counts its changes, from 1."""
+    """A title in the catalogue; `version` counts its changes, from 1.
+
+    `number` is what the old shop's customers call it by: the old shop's own, or one of ours from 1,000,001 on.
+    `legacy_version` is the old shop's last change that this book has followed.
+    """
 
     isbn: str
     description: Description
     price: Money
+    number: int
     version: int = 1
+    legacy_version: int = 0
+
+    @classmethod
+    def of_legacy(cls, told: LegacyBook) -> "Book":
+        """A book that the old shop had first."""
+        return cls(told.isbn, told.description, told.price, told.number, legacy_version=told.version)
 
     def at(self, seen: frozenset[int] | None) -> "Book":
         """This book, if its version is among those that the caller has seen (None: any); raises `VersionMismatch`."""
@@ -56,9 +86,24 @@ class Book:
         """The next version, at another price."""
         return replace(self, price=price, version=self.version + 1)
 
-    def changed(self) -> "BookChanged":
+    def follow(self, told: LegacyBook) -> "Book":
+        """The book as the old shop has it, unless what it tells is older than what it told before.
+
+        The next version only where readers see a difference: a snapshot tells each book again, and most are the same.
+        """
+        if told.version <= self.legacy_version:
+            return self
+        followed = replace(
+            self, description=told.description, price=told.price, number=told.number, legacy_version=told.version
+        )
+        same = replace(self, legacy_version=told.version) == followed
+        return followed if same else replace(followed, version=self.version + 1)
+
+    def changed(self, origin: Origin = Origin.CATALOG) -> "BookChanged":
         """The event that tells of this version."""
-        return BookChanged(self.isbn, self.description.title, self.price, self.version)
+        return BookChanged(
+            self.isbn, self.number, self.description, self.price, self.version, origin, self.legacy_version
+        )
 
 
 @dataclass(frozen=True)
@@ -66,9 +111,12 @@ class BookChanged:
     """A book is new, or is described or priced anew."""
 
     isbn: str
-    title: str
+    number: int
+    description: Description
     price: Money
     version: int
+    origin: Origin
+    legacy_version: int
 
 
 def is_isbn13(text: str) -> bool:
@@ -94,3 +142,11 @@ class Page:
 
     books: Sequence[Book]
     end: Position | None
+
+
+@dataclass(frozen=True)
+class NumberedPage:
+    """Some books in the order of their numbers, and whether there are more."""
+
+    books: Sequence[Book]
+    more: bool

@@ -7,11 +7,15 @@ from catalog.application import Catalog
 from catalog.settings import Settings
 from chassis import asyncapi, auth, jwks, service
 from chassis.bus import Bus
+from chassis.consumer import Consumer
 from chassis.lifecycle import Lifecycle, serve
+from chassis.periodic import Periodic
 from chassis.relay import Publisher, Relay
 from chassis.settings import load
 from chassis.storage import Database
 from chassis.telemetry import Telemetry
+
+FORGET_SECONDS = 3600.0
 
 
 def create_app(
@@ -27,8 +31,11 @@ def create_app(
     bus = bus or Bus(settings, settings.service_name)
     verifier = verifier or auth.TokenVerifier(jwks.keys_from(settings.jwks_url), settings)
     relay = Relay(database, storage.outbox, publisher or bus)
-    catalog = Catalog(storage.SqlStorage(database, messaging.to_message))
-    lifecycle = Lifecycle([Telemetry(settings), database, bus, relay])
+    books = storage.SqlStorage(database, messaging.to_message)
+    catalog = Catalog(books)
+    consumer = Consumer(bus, settings.service_name, messaging.handlers(catalog))
+    retention = Periodic("retention", FORGET_SECONDS, books.forget_old, finish=False)
+    lifecycle = Lifecycle([Telemetry(settings), database, bus, consumer, relay, retention], consuming=[consumer])
     routes = api.router(catalog, auth.operator(verifier))
     messages = asyncapi.document(settings, messaging.PRODUCES, messaging.CONSUMES)
     app = service.create_app(settings, lifecycle, database, [routes], api.PROBLEMS, messages=messages)

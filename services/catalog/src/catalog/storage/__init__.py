@@ -1,48 +1,37 @@
-"""Tables and queries of the catalogue."""
+"""Storage of the catalogue: one transaction a use case, over the tables beside this file."""
 
-import re
-import unicodedata
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import REGCONFIG, TSVECTOR, insert
+from sqlalchemy.dialects.postgresql import REGCONFIG, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from catalog.domain import Book, BookChanged, BookExists, Description, Money, Page, Position, VersionMismatch
+from catalog.domain import (
+    Book,
+    BookChanged,
+    BookExists,
+    Description,
+    Money,
+    NumberedPage,
+    Page,
+    Position,
+    VersionMismatch,
+)
+from catalog.storage.tables import books, inbox, metadata, numbers, outbox
+from catalog.storage.text import containing, tsquery, words
 from chassis.batching import Batched
+from chassis.inbox import Inbox
 from chassis.messages import Message
-from chassis.outbox import Outbox, outbox_table
+from chassis.outbox import Outbox
 from chassis.storage import Database
 
-# `simple`, not `english`: titles and names are not prose. Stemming would lose a book while its title is being typed
-# (`persuasi` is no prefix of the stem `persuas`), stop words would make "It" unfindable.
-SEARCH = "setweight(to_tsvector('simple', title_key), 'A') || setweight(to_tsvector('simple', author_key), 'B')"
-
-metadata = sa.MetaData()
-books = sa.Table(
-    "books",
-    metadata,
-    sa.Column("isbn", sa.Text, primary_key=True),
-    sa.Column("title", sa.Text, nullable=False),
-    sa.Column("author", sa.Text, nullable=False),
-    sa.Column("year", sa.Integer, nullable=False),
-    sa.Column("price_amount", sa.Integer, nullable=False),
-    sa.Column("currency", sa.Text, nullable=False),
-    sa.Column("version", sa.Integer, nullable=False),
-    # Collation C: a cursor must find its place again after the system's own rules of sorting have changed.
-    sa.Column("title_key", sa.Text(collation="C"), nullable=False),
-    sa.Column("author_key", sa.Text, nullable=False),
-    sa.Column("search", TSVECTOR, sa.Computed(SEARCH, persisted=True), nullable=False),
-    sa.CheckConstraint("price_amount > 0", name="books_price_positive"),
-    sa.CheckConstraint("version > 0", name="books_version_positive"),
-    sa.Index("books_by_title", "title_key", "isbn"),
-    sa.Index("books_search", "search", postgresql_using="gin"),
-)
-outbox = outbox_table(metadata)
+__all__ = ["SqlStorage", "SqlUnitOfWork", "inbox", "metadata", "outbox"]
 
 START = Position(-(10**9), "", "")  # before every book
+_inbox = Inbox(inbox)
 _SIMPLE = sa.literal_column("'simple'", REGCONFIG)
 _book = sa.select(
     books.c.isbn,
@@ -51,12 +40,22 @@ _book = sa.select(
     books.c.year,
     books.c.price_amount,
     books.c.currency,
+    books.c.number,
     books.c.version,
+    books.c.legacy_version,
 )
 _several = _book.where(books.c.isbn == sa.any_(sa.bindparam("isbns", type_=sa.ARRAY(sa.Text))))
+_locked = _book.where(books.c.isbn == sa.bindparam("isbn")).with_for_update()
 _insert = insert(books).on_conflict_do_nothing().returning(books.c.isbn)
 # The version in the condition is the lock: of two writers that loaded the same version the second finds no row.
 _update = sa.update(books).where(books.c.isbn == sa.bindparam("of"), books.c.version == sa.bindparam("loaded"))
+_keep = sa.update(books).where(books.c.isbn == sa.bindparam("of"))
+_next_number = sa.select(numbers.next_value())
+_free_number = sa.update(books).where(books.c.number == sa.bindparam("taken")).values(number=numbers.next_value())
+_by_number = _book.where(books.c.number == sa.bindparam("number"))
+_numbered = _book.where(books.c.number > sa.bindparam("after")).order_by(books.c.number).limit(sa.bindparam("limit"))
+_pattern = sa.bindparam("pattern", type_=sa.Text)
+_containing = _numbered.where(books.c.title.ilike(_pattern) | books.c.author.ilike(_pattern))
 
 
 def _after(*place: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
@@ -96,6 +95,16 @@ class SqlUnitOfWork:
         row = (await self._connection.execute(_several, {"isbns": [isbn]})).first()
         return _to_book(row) if row else None
 
+    async def lock(self, isbn: str) -> Book | None:
+        row = (await self._connection.execute(_locked, {"isbn": isbn})).first()
+        return _to_book(row) if row else None
+
+    async def next_number(self) -> int:
+        return int(await self._connection.scalar(_next_number) or 0)
+
+    async def free_number(self, number: int) -> None:
+        await self._connection.execute(_free_number, {"taken": number})
+
     async def add(self, book: Book) -> None:
         if await self._connection.scalar(_insert, {"isbn": book.isbn, **_columns(book)}) is None:
             raise BookExists(f"There is a book {book.isbn} already")
@@ -104,6 +113,9 @@ class SqlUnitOfWork:
         key = {"of": book.isbn, "loaded": book.version - 1}
         if (await self._connection.execute(_update.values(_columns(book)), key)).rowcount == 0:
             raise VersionMismatch(f"Book {book.isbn} was changed at this very moment; read it again")
+
+    async def keep(self, book: Book) -> None:
+        await self._connection.execute(_keep.values(_columns(book)), {"of": book.isbn})
 
     async def publish(self, *events: BookChanged) -> None:
         await Outbox(outbox).add(self._connection, *map(self._to_message, events))
@@ -118,9 +130,11 @@ class SqlStorage:
         self._single_reads = Batched(self._by_isbn)
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[SqlUnitOfWork]:
+    async def begin(self, handling: UUID | None = None) -> AsyncIterator[SqlUnitOfWork]:
         """A transaction, committed when the block is left without an error."""
         async with self._database.transaction() as connection:
+            if handling is not None:
+                await _inbox.accept(connection, handling)
             yield SqlUnitOfWork(connection, self._to_message)
 
     async def read(self, isbn: str) -> Book | None:
@@ -144,6 +158,24 @@ class SqlStorage:
             return Page([], None)
         return await self._page(_found, {**place, "rank": start.rank, "terms": terms})
 
+    async def by_number(self, number: int) -> Book | None:
+        async with self._database.autocommit() as connection:
+            row = (await connection.execute(_by_number, {"number": number})).first()
+        return _to_book(row) if row else None
+
+    async def numbered(self, after: int, limit: int, contains: str) -> NumberedPage:
+        place: dict[str, Any] = {"after": after, "limit": limit + 1}
+        if contains:
+            place["pattern"] = containing(contains)
+        async with self._database.autocommit() as connection:
+            rows = (await connection.execute(_containing if contains else _numbered, place)).all()
+        return NumberedPage([_to_book(row) for row in rows[:limit]], len(rows) > limit)
+
+    async def forget_old(self) -> None:
+        """Delete the ids of messages that cannot come again."""
+        async with self._database.autocommit() as connection:
+            await _inbox.forget_old(connection)
+
     async def _page(self, statement: sa.Select[Any], parameters: dict[str, Any]) -> Page:
         async with self._database.autocommit() as connection:
             rows = (await connection.execute(statement, parameters)).all()
@@ -154,8 +186,8 @@ class SqlStorage:
 
 
 def _to_book(row: Any) -> Book:
-    isbn, title, author, year, amount, currency, version = row[:7]
-    return Book(isbn, Description(title, author, year), Money(amount, currency), version)
+    isbn, title, author, year, amount, currency, number, version, legacy_version = row[:9]
+    return Book(isbn, Description(title, author, year), Money(amount, currency), number, version, legacy_version)
 
 
 def _columns(book: Book) -> dict[str, Any]:
@@ -166,23 +198,9 @@ def _columns(book: Book) -> dict[str, Any]:
         "year": described.year,
         "price_amount": book.price.amount,
         "currency": book.price.currency,
+        "number": book.number,
         "version": book.version,
+        "legacy_version": book.legacy_version,
         "title_key": " ".join(words(described.title)),
         "author_key": " ".join(words(described.author)),
     }
-
-
-# Accents are taken off here rather than in PostgreSQL, where it would take an extension; and a title and a query cannot
-# disagree about what a word is.
-_MARKS = re.compile("[\u0300-\u036f]")
-_WORD = re.compile(r"[^\W_]+")
-
-
-def words(text: str) -> list[str]:
-    """Words as they are searched and sorted: `Les Misérables!` is `["les", "miserables"]`."""
-    return _WORD.findall(_MARKS.sub("", unicodedata.normalize("NFKD", text)).lower())
-
-
-def tsquery(text: str) -> str:
-    """For `to_tsquery`: every word of `text` begins some word of the book. Quoted, so that no input is an operator."""
-    return " & ".join(f"'{word}':*" for word in words(text))
