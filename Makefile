@@ -17,6 +17,8 @@ SERVICE ?=
 LINES ?= 40
 ORDERS ?= 2000
 CLIENT ?= modern
+RATE ?= 60
+ROUNDS ?= 1
 CONCURRENCY ?= 32
 SEED ?=
 # Without it TEST_SERVERS counts, and without that `auto`: containers where a Docker engine answers.
@@ -32,7 +34,7 @@ ifneq ($(PYTHON),)
 STALE := yes
 endif
 
-.PHONY: help setup up down status logs restart clean check lint test system integration images test-images traffic verify \
+.PHONY: help setup up down status logs restart clean check lint test system integration images test-images traffic verify strangle \
 	bench replay snapshot stale
 
 help:
@@ -49,6 +51,7 @@ help:
 	@echo
 	@echo "  make traffic             many customers at once         [ORDERS=2000 CONCURRENCY=32 SEED=… CLIENT=modern|legacy|both]"
 	@echo "  make verify              do the books balance: stock, money, messages"
+	@echo "  make strangle            replace the old shop under traffic, and tell the story  [RATE=60 ROUNDS=1]"
 	@echo "  make snapshot            carry the old shop's books, customers and orders over; resumable  [RESTART=yes]"
 	@echo "  make replay SERVICE=…    put the dead letters of a consumer back on the stream"
 	@echo "  make bench               measure, and write docs/benchmarks.md"
@@ -95,6 +98,9 @@ snapshot: $(STAMP)
 
 verify: $(STAMP)
 	@$(RUN) -m tests.invariants
+
+strangle: $(STAMP)
+	@$(RUN) -m tests.strangle --rate $(RATE) --rounds $(ROUNDS)
 
 bench: $(STAMP)
 	@$(RUN) -m tests.bench

@@ -99,11 +99,21 @@ class Supervisor:
 
     def restart(self, name: str, seconds: float = STOP_SECONDS + 10) -> None:
         """Stop one program gracefully and start it again."""
+        self.stop_program(name, seconds)
+        self.start_program(name)
+
+    def start_program(self, name: str) -> None:
+        """Start one program unless it runs, and do not wait for it."""
+        process = self.process(name)
+        if process.state in AT_REST:
+            self._call("startProcess", process.full_name, False)
+
+    def stop_program(self, name: str, seconds: float = STOP_SECONDS + 10) -> None:
+        """Stop one program gracefully, and wait until it has ended."""
         process = self.process(name)
         if process.state not in AT_REST:
             self._call("stopProcess", process.full_name, False)
             wait_until(lambda: self.process(name).state in AT_REST, seconds, f"{name} does not stop")
-        self._call("startProcess", process.full_name, False)
 
     def stop_group(self, group: str, seconds: float = STOP_SECONDS + 10) -> None:
         """Stop all programs of a group at the same time, and wait for the last."""

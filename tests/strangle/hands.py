@@ -1,0 +1,96 @@
+"""What the story does besides asking the facade: snapshot, traffic, the books, and the old shop's switch."""
+
+import asyncio
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import orjson
+
+from deploy.local.place import ROOT, Place
+from deploy.local.screen import RunError
+from deploy.local.supervisor import Supervisor
+
+
+@dataclass
+class Traffic:
+    """Customers of both shops, each request sent once, from `start` to `stop`."""
+
+    url: str
+    rate: float
+    _process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Returns when customers are there and requests flow; raises `RunError` when they cannot even begin."""
+        command = ("-m", "tests.traffic.steady", "--client", "both", "--json", "--seconds", "7200")
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *command,
+            *("--rate", f"{self.rate:g}", "--url", self.url),
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert self._process.stderr is not None
+        line = await self._process.stderr.readline()
+        if line.strip() != b"steady: begun":
+            rest = line + await self._process.stderr.read()
+            last = rest.decode(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
+            raise RunError(f"the customers could not begin: {last[0]}", "make status")
+
+    async def stop(self) -> dict[str, Any]:
+        """What became of all requests."""
+        if self._process is None:
+            return {}
+        process, self._process = self._process, None
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        out, _ = await process.communicate()
+        figures: dict[str, Any] = orjson.loads(out) if out.strip() else {}
+        return figures
+
+
+class Hands(Protocol):
+    """What differs between the ways of running the shop."""
+
+    @property
+    def operator_password(self) -> str: ...
+
+    async def snapshot(self) -> None:
+        """Copy what the old shop has; its progress goes to the terminal."""
+
+    async def verify(self) -> bool:
+        """Whether the books balance, over both shops."""
+
+    async def switch_legacy(self, on: bool) -> None:
+        """Start or stop the old shop, and wait until it is so."""
+
+
+@dataclass(frozen=True)
+class LocalHands:
+    """The run of `make up`."""
+
+    place: Place
+
+    @property
+    def operator_password(self) -> str:
+        return self.place.secret("identity", "operator_password")
+
+    async def snapshot(self) -> None:
+        await _command("snapshot", "-m", "deploy.local", "run", "bridge", "-m", "bridge.snapshot")
+
+    async def verify(self) -> bool:
+        process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.invariants", cwd=ROOT)
+        return await process.wait() == 0
+
+    async def switch_legacy(self, on: bool) -> None:
+        supervisor = Supervisor(self.place)
+        await asyncio.to_thread(supervisor.start_program if on else supervisor.stop_program, "legacy")
+
+
+async def _command(title: str, *arguments: str) -> None:
+    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, cwd=ROOT, env=dict(os.environ))
+    if (code := await process.wait()) != 0:
+        raise RunError(f"the {title} ended with code {code}")
