@@ -35,10 +35,9 @@ _DISTRIBUTIONS = packages_distributions()
 
 
 def asked_for(service: Service) -> set[str]:
-    """The extras in the service's own list of dependencies."""
+    """The extras in the service's own list of dependencies; none where there is no chassis in it."""
     wanted = [Requirement(line) for line in _project(service.folder)["dependencies"]]
-    (chassis,) = (each for each in wanted if each.name == "banyan-chassis")
-    return chassis.extras
+    return {extra for each in wanted if each.name == "banyan-chassis" for extra in each.extras}
 
 
 def needed_by(service: Service) -> set[str]:

@@ -23,6 +23,11 @@ class Service:
     def package(self) -> Path:
         return self.folder / "src" / self.name
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is built on the chassis; the old shop came from elsewhere, and nothing of ours may be in it."""
+        return '"banyan-chassis' in (self.folder / "pyproject.toml").read_text()
+
     def modules(self) -> list[Path]:
         return sorted(self.package.rglob("*.py"))
 
@@ -37,6 +42,7 @@ class Service:
 
 
 SERVICES = [Service(file.parent.name) for file in sorted(ROOT.glob("services/*/pyproject.toml"))]
+OURS = [service for service in SERVICES if service.is_ours]
 
 
 def imports(file: Path) -> set[str]:
@@ -72,8 +78,8 @@ def _imported(nodes: Iterable[ast.AST]) -> set[str]:
 def reads_environment(file: Path) -> bool:
     """Whether a file reads or changes the environment."""
     for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Attribute) and node.attr in _ENVIRONMENT:
-            return True
+        if isinstance(node, ast.Attribute) and node.attr in _ENVIRONMENT and ast.unparse(node.value) != "request":
+            return True  # what WSGI calls the environment of a request is the request itself
         if isinstance(node, ast.ImportFrom) and any(alias.name in _ENVIRONMENT for alias in node.names):
             return True
     return False

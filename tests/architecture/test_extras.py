@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 
 from tests.architecture.extras import EXTRAS, MODULES, asked_for, extras_of, needed_by, reached_from
-from tests.architecture.services import ROOT, SERVICES, Service, imports_when_run
+from tests.architecture.services import OURS, ROOT, Service, imports_when_run
 
 
-@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+@pytest.mark.parametrize("service", OURS, ids=lambda service: service.name)
 def test_a_service_asks_for_what_it_imports_and_nothing_else(service: Service) -> None:
     assert asked_for(service) == needed_by(service)
 
 
 def test_every_extra_is_asked_for_and_not_by_all() -> None:
     """One that all need is a dependency like any other."""
-    lists = [asked_for(service) for service in SERVICES]
+    lists = [asked_for(service) for service in OURS]
     assert set.union(*lists) == EXTRAS.keys()
     assert set.intersection(*lists) == set()
 

@@ -15,6 +15,7 @@ from tests.images.stage import Container, Stage, stage
 from tests.servers.images import Images
 
 SERVICES = sorted(BY_NAME)
+OURS = [name for name in SERVICES if BY_NAME[name].chassis]
 HERE = Path(__file__).parent
 
 
@@ -64,6 +65,12 @@ def image(request: pytest.FixtureRequest, commit: Commit) -> str:
 @pytest.fixture(params=SERVICES)
 def service(request: pytest.FixtureRequest) -> str:
     """The name of each service in turn."""
+    return str(request.param)
+
+
+@pytest.fixture(params=OURS)
+def ours(request: pytest.FixtureRequest) -> str:
+    """The name of each service in turn that has the chassis: all but the old shop."""
     return str(request.param)
 
 

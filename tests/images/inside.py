@@ -94,7 +94,8 @@ def _executed(tree: ast.AST) -> Iterator[ast.AST]:
 
 def main(service: str) -> None:
     """Print the findings."""
-    names = [service, "chassis"] if service != "tools" else ["deploy.compose", "tests.traffic", "tests.invariants"]
+    ours = [service, "chassis"] if find_spec("chassis") else [service]
+    names = ours if service != "tools" else ["deploy.compose", "tests.traffic", "tests.invariants"]
     found = {
         "packages": packages(),
         "strays": strays(),

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from deploy.compose import project
-from deploy.local.programs import BY_NAME, DATABASES, OPERATOR_EMAIL
+from deploy.local import secrets_store
+from deploy.local.programs import BY_NAME, DATABASES, GUESTS, OPERATOR_EMAIL
 from deploy.local.screen import RunError
 from tests.images.building import Commit
 from tests.images.docker import docker, run
@@ -91,13 +92,13 @@ class Stage:
     def settings(self, name: str) -> dict[str, str]:
         """The whole environment of a service, secrets too: on this stage there is nobody to hide them from."""
         service = BY_NAME[name]
-        values = {"FAULTS_TOKEN": self.passwords["faults_token"]}
+        values = {"FAULTS_TOKEN": self.passwords["faults_token"]} if service.chassis else {}
         if service.database:
-            values["DATABASE_URL"] = f"postgresql://{name}@postgres:5432/{name}"
+            values["DATABASE_URL"] = f"postgresql://{name}@postgres:5432/{service.guest_of or name}"
             values["DATABASE_PASSWORD"] = self.passwords["database_password"]
         if service.bus:
             values["NATS_URL"] = "nats://nats:4222"
-        if service.tokens:
+        if service.chassis and service.tokens:
             values["JWKS_URL"] = "http://identity:8080/api/identity/jwks.json"
         urls = {other: f"http://{other}:8080" for other in BY_NAME}
         values |= {key: value.format(**urls) for key, value in service.settings.items()}
@@ -107,7 +108,8 @@ class Stage:
         """Bring the database of a service to its newest revision, by its own image."""
         known = {key: value for key, value in self.settings(name).items() if key.startswith("DATABASE_")}
         settings = [part for key, value in known.items() for part in ("--env", f"{key}={value}")]
-        self.once(self.commit.tag(name), (*HARDENED, *settings), ("-m", "chassis.migrate", name))
+        command = ("-m", "chassis.migrate", name) if BY_NAME[name].chassis else ("-m", f"{name}.install")
+        self.once(self.commit.tag(name), (*HARDENED, *settings), command)
 
     def operators_token(self, identity: Container) -> str:
         """An access token that every service believes."""
@@ -124,7 +126,8 @@ def stage(commit: Commit, images: Images) -> Iterator[Stage]:
         "database_password": secrets.token_hex(16),
         "operator_password": secrets.token_hex(16),
         "psp_api_key": secrets.token_hex(16),
-        "key_encryption_key": base64.b64encode(secrets.token_bytes(32)).decode(),
+        **{name: secrets.token_hex(16) for name in ("session_key", "exchange_key", "bridge_key")},
+        **{name: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode() for name in secrets_store.OF_32_BYTES},
     }
     made = Stage(f"banyan-test-{mark}", mark, commit, images, passwords)
     with swept(mark):
@@ -149,6 +152,10 @@ def _start_servers(made: Stage) -> None:
         f"CREATE ROLE {name} LOGIN PASSWORD '{made.passwords['database_password']}';\n"
         f"CREATE DATABASE {name} OWNER {name};\n"
         for name in DATABASES
+    )
+    statements += "".join(
+        f"CREATE ROLE {guest} LOGIN PASSWORD '{made.passwords['database_password']}' IN ROLE {host};\n"
+        for guest, host in GUESTS.items()
     )
     psql = ("psql", "--username=postgres", "--quiet", "--set=ON_ERROR_STOP=1")
     docker("exec", "--interactive", postgres.id, *psql, stdin=statements)

@@ -16,12 +16,12 @@ import pytest
 from tests.compose.composition import seconds, services
 from tests.images.building import Commit
 from tests.images.docker import run
-from tests.images.stage import HARDENED, PYTHON, Container, Stage
+from tests.images.stage import HARDENED, PYTHON, Container, Stage, wait_until
 
 LOAD = (Path(__file__).parent / "load.py").read_text()
 DELAY_MS = 200
 NOTHING = UUID(int=0)
-TOKEN, PSP_KEY = "token", "psp_api_key"
+TOKEN, PSP_KEY, BRIDGE_KEY = "token", "psp_api_key", "bridge_key"
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,12 @@ class Request:
     bearer: str | None = None
 
 
+OLD_SHOP_READY = "from urllib.request import urlopen; urlopen('http://127.0.0.1:8080/legacy/health', timeout=2)"
+
 REQUESTS: Mapping[str, Request] = {
+    "bridge": Request("/api/bridge/status", bearer=BRIDGE_KEY),
     "catalog": Request("/api/catalog/books"),
+    "facade": Request("/api/migration/audit", bearer=TOKEN),
     "gateway": Request("/api/identity/jwks.json"),
     "identity": Request("/api/identity/jwks.json"),
     "inventory": Request("/api/inventory/stock/9780261103573", 404),
@@ -54,15 +58,15 @@ class Load:
 
 
 @pytest.fixture
-def container(service: str, scene: Stage, identity: Container) -> Iterator[Container]:
+def container(ours: str, scene: Stage, identity: Container) -> Iterator[Container]:
     """A service that is ready; identity has one more, under a name of its own."""
-    started = scene.service(service, "--network-alias", f"{service}-under-test")
+    started = scene.service(ours, "--network-alias", f"{ours}-under-test")
     started.wait_until_ready()
     yield started
     started.remove()
 
 
-def test_it_starts_with_a_read_only_root_and_without_capabilities(service: str, container: Container) -> None:
+def test_it_starts_with_a_read_only_root_and_without_capabilities(ours: str, container: Container) -> None:
     host = container.inspect()["HostConfig"]
     assert host["ReadonlyRootfs"] is True
     assert host["CapDrop"] == ["ALL"]
@@ -71,8 +75,17 @@ def test_it_starts_with_a_read_only_root_and_without_capabilities(service: str, 
     assert json.loads(container.call("GET", "/healthz"))["status"] == "ok"
 
 
-def test_its_probe_fails_when_nobody_listens(service: str, commit: Commit) -> None:
-    probe = ("--entrypoint", PYTHON, commit.tag(service), "-m", "chassis.probe")
+def test_the_old_shop_starts_so_too_and_stops_when_it_is_told(scene: Stage) -> None:
+    started = scene.service("legacy")
+    wait_until(lambda: run("exec", started.id, PYTHON, "-c", OLD_SHOP_READY).returncode == 0, started)
+    assert json.loads(started.call("GET", "/legacy/api/products"))["ok"] == 1
+    code = started.stop(30)
+    started.remove()
+    assert code == 0
+
+
+def test_its_probe_fails_when_nobody_listens(ours: str, commit: Commit) -> None:
+    probe = ("--entrypoint", PYTHON, commit.tag(ours), "-m", "chassis.probe")
     done = run("run", "--rm", "--network", "none", *HARDENED, *probe)
     assert done.returncode == 1
     assert "does not answer" in done.stderr
@@ -84,10 +97,10 @@ def test_the_tools_have_no_probe_for_they_listen_nowhere(commit: Commit) -> None
     assert "No module named 'chassis'" in done.stderr
 
 
-def test_wrong_settings_end_it_with_2_and_the_whole_list(service: str, commit: Commit) -> None:
-    fields = import_module(f"{service}.settings").Settings.model_fields
+def test_wrong_settings_end_it_with_2_and_the_whole_list(ours: str, commit: Commit) -> None:
+    fields = import_module(f"{ours}.settings").Settings.model_fields
     missing = {name.upper() for name, field in fields.items() if field.is_required()} - {"PORT"}
-    done = run("run", "--rm", "--network", "none", *HARDENED, "--env", "TRACE_RATIO=7", commit.tag(service))
+    done = run("run", "--rm", "--network", "none", *HARDENED, "--env", "TRACE_RATIO=7", commit.tag(ours))
     assert done.returncode == 2, done.stderr
     heard = {line.strip().partition(":")[0] for line in done.stderr.splitlines()[1:]}
     assert heard == missing | {"TRACE_RATIO"}
@@ -95,12 +108,12 @@ def test_wrong_settings_end_it_with_2_and_the_whole_list(service: str, commit: C
 
 @pytest.mark.timeout(180)
 def test_under_load_it_stops_within_its_grace_and_loses_no_request(
-    service: str, container: Container, scene: Stage, identity: Container
+    ours: str, container: Container, scene: Stage, identity: Container
 ) -> None:
     """Requests take a while each, so that some are in flight whenever the process is told to stop."""
-    grace = int(seconds(services()[service]["stop_grace_period"]))
-    slow = identity if service == "gateway" else container
-    with _slowed(slow, scene), _loading(service, scene, identity) as load:
+    grace = int(seconds(services()[ours]["stop_grace_period"]))
+    slow = identity if ours == "gateway" else container
+    with _slowed(slow, scene), _loading(ours, scene, identity) as load:
         assert load.stdout is not None
         assert load.stdout.readline() == "under way\n", load.stdout.read()
         told = time.time()

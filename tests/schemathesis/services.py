@@ -20,14 +20,16 @@ from chassis.migrate import upgrade
 from conftest import PostgresServer
 from deploy.local import nats_config, secrets_store, servers
 from deploy.local.place import OFFSETS, ROOT, Place, Ports
-from deploy.local.programs import BY_NAME, DATABASES, OPERATOR_EMAIL
+from deploy.local.programs import BY_NAME, DATABASES, GUESTS, OPERATOR_EMAIL
 
 START_SECONDS = 60.0
+STARTED = (*DATABASES, *GUESTS)
 
 
 def with_openapi() -> list[str]:
-    """Services that describe an interface of their own; the gateway's is merged from theirs."""
-    return sorted(path.parents[2].name for path in ROOT.glob("services/*/src/*/api.py"))
+    """Services that describe an interface of their own; the gateway's is merged from theirs, the old shop has none."""
+    found = sorted(path.parents[2].name for path in ROOT.glob("services/*/src/*/api.py"))
+    return [name for name in found if BY_NAME[name].chassis]
 
 
 def _free_ports() -> dict[str, int]:
@@ -61,10 +63,13 @@ def running(folder: Path, postgres: PostgresServer) -> Iterator[Running]:
     databases = asyncio.run(_databases(postgres))
     with ExitStack() as stack:
         stack.enter_context(_bus(place))
-        for name in DATABASES:
-            database = {"DATABASE_URL": databases[name], "DATABASE_PASSWORD": postgres.password}
-            stack.enter_context(_process(place, name, BY_NAME[name].environment(place) | database))
-        for name in DATABASES:
+        for name in STARTED:
+            database = {"DATABASE_URL": databases[GUESTS.get(name, name)], "DATABASE_PASSWORD": postgres.password}
+            environment = BY_NAME[name].environment(place) | database
+            if not BY_NAME[name].chassis:
+                _install(name, environment)
+            stack.enter_context(_process(place, name, environment))
+        for name in STARTED:
             _wait(place, name)
         yield Running(place, _open_accounts(place))
     # The databases go with the server, at the end of the session.
@@ -76,16 +81,23 @@ async def _databases(postgres: PostgresServer) -> dict[str, str]:
     for name in DATABASES:
         urls[name] = postgres.url(f"{prefix}_{name}")
         await server.execute(f"CREATE DATABASE {prefix}_{name}")
-        await upgrade(name, urls[name], postgres.password)
+        if BY_NAME[name].chassis:
+            await upgrade(name, urls[name], postgres.password)
     await server.close()
     return urls
+
+
+def _install(name: str, environment: Mapping[str, str]) -> None:
+    """What brings its own installation does that by itself."""
+    command = [sys.executable, "-P", "-m", f"{name}.install"]
+    subprocess.run(command, env={"PATH": os.defpath, **environment}, capture_output=True, check=True)
 
 
 @contextmanager
 def _bus(place: Place) -> Iterator[None]:
     """A NATS of their own: on the session's other tests would meet their messages."""
     config = place.home / "nats.conf"
-    users = [nats_config.service_user(n, place.secret(n, "nats_password")) for n in DATABASES if BY_NAME[n].bus]
+    users = [nats_config.service_user(n, place.secret(n, "nats_password")) for n in STARTED if BY_NAME[n].bus]
     config.write_text(nats_config.render(place.ports.of("nats"), place.home / "jetstream", users))
     server = servers.start_nats(config, place.ports.of("nats"))
     try:
@@ -118,7 +130,7 @@ def _wait(place: Place, name: str) -> None:
 
 def _ready(place: Place, name: str) -> bool:
     try:
-        return httpx.get(f"{place.ports.url(name)}/readyz", timeout=2, trust_env=False).status_code == 200
+        return httpx.get(f"{place.ports.url(name)}{BY_NAME[name].ready}", timeout=2, trust_env=False).status_code == 200
     except httpx.TransportError:
         return False
 
@@ -132,6 +144,7 @@ def _open_accounts(place: Place) -> dict[str, str]:
         "customer": _post(f"{identity}/tokens", reader)["access_token"],
         "operator": _post(f"{identity}/tokens", operator)["access_token"],
         "merchant": place.secret("psp", "psp_api_key"),
+        "facade": place.secret("bridge", "bridge_key"),
     }
 
 
