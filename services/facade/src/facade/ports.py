@@ -84,3 +84,14 @@ class Placed(Protocol):
 
     async def placed(self, number: int) -> None:
         """Call it inside of `Parking.write`. Never raises: the order is placed, whatever becomes of the note."""
+
+
+class Quotes(Protocol):
+    """What the new side would make of an order that the old shop has taken, without any effect."""
+
+    async def quote(self, request: LegacyRequest, answer: LegacyResponse) -> tuple[Any, Any] | None:
+        """The order as the old shop took it, and as the new side would: two trees of the same form, to be compared.
+
+        For example `{"items": [{"id", "title", "qty", "price"}], "total"}`, without what only one side can know (the
+        number, the time). None: this answer took no order. Raises `CannotAnswer`.
+        """
