@@ -93,6 +93,15 @@ async def test_a_newer_version_replaces_an_older_one_and_never_the_other_way_rou
     assert await history(shop, ORDER) == ["imported"] * 3
 
 
+async def test_what_a_snapshot_tells_again_is_no_change(shop: Any, tell: Tell) -> None:
+    await tell(CONFIRMED)
+    await tell({**CONFIRMED, "version": 7})
+    await tell({**CANCELLED, "version": 6})
+    await tell({**CANCELLED, "version": 8})
+    assert (await imported(shop, state="cancelled"))["version"] == 2
+    assert await history(shop, ORDER) == ["imported"] * 2
+
+
 async def test_nothing_is_told_of_an_order_whose_stock_and_money_have_moved_already(
     shop: Any, tell: Tell, settings: Settings
 ) -> None:

@@ -91,7 +91,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Order:
-    """The aggregate; `version` counts its transitions from 1, or how often the old shop told of it.
+    """The aggregate; `version` counts its transitions from 1, or what the old shop told of it.
 
     `number` is its name in the old shop's contract, for life and on both sides; None until it is stored.
     """

@@ -49,8 +49,8 @@ class SqlUnitOfWork:
 
     async def take_over(self, order: Order, version: int, now: datetime) -> None:
         ended = Saga(order.id, due_at=order.placed_at, direction=Direction.ENDED)
-        more = {"orders_number": order.number, "orders_legacy_version": version, "at": now}
-        await self._connection.execute(TAKE_OVER, {**_parameters(order, ended, ()), **more})
+        more = {"orders_number": order.number, "orders_legacy_version": version}
+        await self._connection.execute(TAKE_OVER, {**_parameters(replace(order, updated_at=now), ended, ()), **more})
 
     async def load(self, order_id: UUID) -> tuple[Order, Saga] | None:
         row = (await self._connection.execute(LOAD, {"of": order_id})).one_or_none()

@@ -31,7 +31,7 @@ _SAGA = ("step", "direction", "attempt", "due_at", "saga_reason")
 _begun = insert(saga).values(order_id=_of, **_set(saga, *_SAGA)).cte("begun")
 _moved = sa.update(saga).where(saga.c.order_id == _of).values(_set(saga, *_SAGA)).cte("moved")
 _time = history.c.at.type
-_TOLD_AGAIN = ("customer_id", "state", "reason", "lines", "total_amount", "currency", "placed_at", "legacy_version")
+_IMPORTED = ("customer_id", "state", "reason", "lines", "total_amount", "currency", "placed_at")
 _CHANGING = (
     "state",
     "reason",
@@ -51,18 +51,23 @@ SAVE = (
 )
 
 # An order of the old shop: the newest version stays, in whatever order they come, and an order of our own is never
-# touched. Saga and history follow from the row, so an older version leaves no trace in them.
+# touched. What is told again without a change (a snapshot tells everything) counts as no change here either; that it
+# was one is seen by the row's time, which is this statement's.
 _taken = insert(orders).values(_set(orders, *orders.c.keys()))
+_at = sa.bindparam("at", type_=_time)
+_differs = sa.tuple_(*(orders.c[name] for name in _IMPORTED)).is_distinct_from(
+    sa.tuple_(*(_taken.excluded[name] for name in _IMPORTED))
+)
 _taken_over = _taken.on_conflict_do_update(
     index_elements=[orders.c.id],
     set_={
-        **{name: _taken.excluded[name] for name in _TOLD_AGAIN},
-        "version": orders.c.version + 1,
-        "updated_at": sa.bindparam("at", type_=_time),
+        **{name: _taken.excluded[name] for name in (*_IMPORTED, "legacy_version")},
+        "version": orders.c.version + sa.case((_differs, 1), else_=0),
+        "updated_at": sa.case((_differs, _at), else_=orders.c.updated_at),
     },
     where=sa.and_(orders.c.origin == "legacy", orders.c.legacy_version < _taken.excluded.legacy_version),
 )
-_row = _taken_over.returning(orders.c.id).cte("taken_over")
+_row = _taken_over.returning(orders.c.id, orders.c.updated_at).cte("taken_over")
 _ended = (
     insert(saga)
     .from_select(
@@ -76,7 +81,7 @@ TAKE_OVER = (
     insert(history)
     .from_select(
         ["order_id", "event", "at"],
-        sa.select(_row.c.id, sa.literal("imported", sa.Text), sa.bindparam("at", type_=_time)),
+        sa.select(_row.c.id, sa.literal("imported", sa.Text), _at).where(_row.c.updated_at == _at),
     )
     .add_cte(_ended)
 )
