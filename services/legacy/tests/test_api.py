@@ -3,7 +3,9 @@
 import hashlib
 import json
 import re
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask
@@ -105,6 +107,13 @@ def test_the_keys_of_an_order_stand_in_their_old_order(partner: Partner) -> None
     order = partner.order((12, 1))["order"]
     assert list(order) == ["id", "status", "total", "created", "items"]
     assert list(order["items"][0]) == ["id", "title", "qty", "price"]
+
+
+def test_an_order_has_the_time_on_the_wall_in_berlin(partner: Partner) -> None:
+    partner.register()
+    created = datetime.strptime(partner.order((12, 1))["order"]["created"], "%d.%m.%Y %H:%M:%S")  # noqa: DTZ007
+    berlin = datetime.now(ZoneInfo("Europe/Berlin")).replace(tzinfo=None)
+    assert timedelta(0) <= berlin - created < timedelta(seconds=30)
 
 
 @pytest.mark.parametrize("card", ["tok_declined", "tok_nobody_knows"])
