@@ -44,10 +44,12 @@ def create_app(
     problems: Mapping[type[Exception], Problem],
     ready: Sequence[health.Check] = (),
     messages: Mapping[str, Any] | None = None,
+    started: Sequence[health.Check] | None = None,
 ) -> FastAPI:
     """The application with probes, metrics, problem documents and, where switched on, faults.
 
-    `ready` are checks of `/readyz` beside the own database; `messages` is the AsyncAPI document, served as it is.
+    `ready` are checks of `/readyz` beside the own database; `messages` is the AsyncAPI document, served as it is;
+    `started` are the checks of `/startupz` of a service that has no migrations to wait for.
     """
     injected = faults.Faults()
     middleware = [
@@ -69,7 +71,9 @@ def create_app(
         telemetry=_NO_SECOND_TELEMETRY,
     )
     errors.install(app, problems)
-    probes = health.router(lifecycle, _started(settings, database), [_database(database), *ready])
+    probes = health.router(
+        lifecycle, _migrated(settings, database) if started is None else started, [_database(database), *ready]
+    )
     switches = [] if settings.faults_token is None else [faults.router(injected, settings.faults_token)]
     for router in (*routers, probes, *switches):
         # Not `include_router`: FastAPI would match the address once more at that level, on every request.
@@ -96,7 +100,7 @@ def _database(database: Database) -> health.Check:
     return reachable
 
 
-def _started(settings: ServiceSettings, database: Database) -> list[health.Check]:
+def _migrated(settings: ServiceSettings, database: Database) -> list[health.Check]:
     expected = migrate.head(settings.service_name)
 
     async def migrated() -> str | None:

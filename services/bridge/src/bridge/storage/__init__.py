@@ -1,0 +1,1 @@
+"""Tables and queries of bridge, all in the old shop's database."""
