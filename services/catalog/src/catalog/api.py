@@ -82,6 +82,7 @@ class NumberedBooks(BaseModel):
 
 class PriceModel(BaseModel):
     isbn: str
+    number: int
     title: str
     price: MoneyModel
     version: int
@@ -192,11 +193,17 @@ def _validators(book: Book) -> dict[str, str]:
 
 def _price(book: Book) -> dict[str, object]:
     price = {"amount": book.price.amount, "currency": book.price.currency}
-    return {"isbn": book.isbn, "title": book.description.title, "price": price, "version": book.version}
+    return {
+        "isbn": book.isbn,
+        "number": book.number,
+        "title": book.description.title,
+        "price": price,
+        "version": book.version,
+    }
 
 
 def _document(book: Book) -> dict[str, object]:
-    return {**_price(book), "number": book.number, "author": book.description.author, "year": book.description.year}
+    return {**_price(book), "author": book.description.author, "year": book.description.year}
 
 
 def _json(document: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
