@@ -5,6 +5,7 @@ aiohttp by itself: httpx and the address type of aiohttp both rewrite an address
 """
 
 import asyncio
+import ssl
 from collections.abc import Iterable
 
 import aiohttp
@@ -42,18 +43,27 @@ ANSWER_LIMIT = 4 * 1024 * 1024
 
 
 class LegacyClient:
-    """A part of the process, and an `Upstream`. Each has its own pool: the mirror takes no place of a customer."""
+    """A part of the process, and an `Upstream`. Each has its own pool: the mirror takes no place of a customer.
 
-    def __init__(self, name: str, base_url: str, *, seconds: float, connections: int) -> None:
+    `tls`: with which certificate it goes to an `https` address.
+    """
+
+    def __init__(
+        self, name: str, base_url: str, *, seconds: float, connections: int, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.name = name
         self._base_url = base_url.rstrip("/")
         self._seconds = seconds
         self._connections = connections
+        self._tls = tls
         self._session: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
         connector = aiohttp.TCPConnector(
-            limit=self._connections, keepalive_timeout=CLIENT_IDLE_SECONDS, ttl_dns_cache=ADDRESSES_SECONDS
+            limit=self._connections,
+            keepalive_timeout=CLIENT_IDLE_SECONDS,
+            ttl_dns_cache=ADDRESSES_SECONDS,
+            ssl=self._tls or True,
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
