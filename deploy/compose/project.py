@@ -19,6 +19,8 @@ from deploy.local.screen import RunError
 
 PYTHON = "/usr/bin/python3.13"
 SERVICES = tuple(BY_NAME)
+# The old shop is one program behind one Envoy: a second would want the same port of their pod.
+REPLICATED = tuple(name for name in SERVICES if name != "legacy")
 DATABASES = tuple(f"{name}-db" for name in WITH_DATABASE)
 RUNNING = (*SERVICES, "legacy-pod", "nats", *DATABASES)
 LABEL = "com.docker.compose"

@@ -12,12 +12,22 @@ from deploy.compose import project
 from tests.system.shop import Shop
 
 NETWORKS: Mapping[str, frozenset[str]] = {
-    "shop": frozenset({"gateway", "identity", "catalog", "inventory", "orders", "payments"}),
-    "card": frozenset({"payments", "psp"}),
-    "bus": frozenset({"nats", "catalog", "inventory", "orders", "payments"}),
+    "shop": frozenset({"gateway", "identity", "catalog", "inventory", "orders", "payments", "bridge", "facade"}),
+    "card": frozenset({"payments", "psp", "legacy"}),
+    "bus": frozenset({"nats", "identity", "catalog", "inventory", "orders", "payments", "bridge"}),
+    "old": frozenset({"legacy", "facade"}),
     **{name: frozenset({name, name.removesuffix("-db")}) for name in project.DATABASES},
+    "legacy-db": frozenset({"legacy-db", "legacy", "bridge"}),
 }
-PORTS = {**dict.fromkeys(project.SERVICES, 8080), **dict.fromkeys(project.DATABASES, 5432), "nats": 4222}
+# Of the old shop the door is Envoy's; its own opens to nobody else.
+PORTS = {
+    **dict.fromkeys(project.SERVICES, 8080),
+    **dict.fromkeys(project.DATABASES, 5432),
+    "nats": 4222,
+    "legacy": 8443,
+}
+# Whose addresses are those of the pod that it shares.
+HOLDERS = {"legacy": "legacy-pod"}
 CONNECT = """
 import json, socket, sys
 from concurrent.futures import ThreadPoolExecutor
@@ -50,7 +60,7 @@ def doors(shop: Shop) -> list[Door]:
     return by_name + [
         (name, address, port)
         for name, port in PORTS.items()
-        for address in project.container(name).addresses().values()
+        for address in project.container(HOLDERS.get(name, name)).addresses().values()
     ]
 
 
@@ -85,13 +95,20 @@ def test_the_published_port_is_shut_at_every_other_address_of_this_machine(shop:
     assert _reached("gateway", [("machine", edge["Gateway"], port)]) == set()
 
 
+def test_the_old_shop_itself_answers_nobody_but_its_envoy() -> None:
+    for address in project.container("legacy-pod").addresses().values():
+        inside = [("shop", address, 8080), ("page of envoy", address, 9901)]
+        assert _reached("facade", inside) == _reached("bridge", inside) == set()
+
+
 def test_only_the_gateway_has_a_way_out() -> None:
     routed = {name for name in project.SERVICES if any(n["Gateway"] for n in _networks(name).values())}
     assert routed == {"gateway"}
 
 
 def _networks(service: str) -> Mapping[str, Mapping[str, str]]:
-    found: Mapping[str, Mapping[str, str]] = project.container(service).inspect()["NetworkSettings"]["Networks"]
+    holder = HOLDERS.get(service, service)
+    found: Mapping[str, Mapping[str, str]] = project.container(holder).inspect()["NetworkSettings"]["Networks"]
     return found
 
 

@@ -1,4 +1,4 @@
-"""Two replicas of everything, restarted one after the other under a steady load: nobody notices."""
+"""Two replicas of all that can have them, restarted one after the other under a steady load: nobody notices."""
 
 import json
 import time
@@ -30,17 +30,17 @@ def two_of_each(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patch:
         patch.setenv("PORT", f"{first}-{first + 1}")
         project.compose("up", "--detach", "--wait", "--no-build", "--no-deps", "--scale=gateway=2", "gateway")
-    project.scale(**{name: 2 for name in project.SERVICES if name != "gateway"})
+    project.scale(**{name: 2 for name in project.REPLICATED if name != "gateway"})
     yield
     project.compose("up", "--detach", "--wait", "--no-build", "--no-deps", "--scale=gateway=1", "gateway")
-    project.scale(**{name: 1 for name in project.SERVICES if name != "gateway"})
+    project.scale(**{name: 1 for name in project.REPLICATED if name != "gateway"})
 
 
 @pytest.mark.timeout(400)
 @pytest.mark.usefixtures("two_of_each")
 def test_a_rolling_restart_of_each_service_fails_no_request(capsys: pytest.CaptureFixture[str]) -> None:
     with steady_load() as load:
-        restarted = [_restart(service) for service in project.SERVICES]
+        restarted = [_restart(service) for service in project.REPLICATED]
         load.end()
     with capsys.disabled():
         print(_table(load, restarted))

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from deploy.local.place import ROOT, Place
+from deploy.local.programs import BY_NAME
 from deploy.local.readiness import wait_ready
 from deploy.local.screen import Step
 from deploy.local.supervisor import Supervisor, wait_until
@@ -20,7 +21,7 @@ class LocalTarget:
 
     place: Place
     supervisor: Supervisor
-    fragile: Sequence[str] = ("orders", "inventory", "payments", "psp", "catalog", "identity", "gateway")
+    fragile: Sequence[str] = tuple(BY_NAME)
     verify: Sequence[str] = (sys.executable, "-m", "tests.invariants")
 
     @classmethod
