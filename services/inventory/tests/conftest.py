@@ -88,7 +88,7 @@ class Warehouse:
                 FROM reservation_line l JOIN reservation USING (order_id) GROUP BY l.isbn
             )
             SELECT isbn FROM stock LEFT JOIN taken USING (isbn)
-            WHERE on_hand <> received - coalesce(committed, 0) OR reserved <> coalesce(held, 0)
+            WHERE on_hand <> received - coalesce(committed, 0) + oversold OR reserved <> coalesce(held, 0)
                OR on_hand < 0 OR reserved < 0 OR reserved > on_hand
             """
         )

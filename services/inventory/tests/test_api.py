@@ -33,6 +33,16 @@ async def test_a_receipt_makes_copies_available(service: Any) -> None:
     assert (await service.client.get(f"/api/inventory/stock/{EMMA}")).json() == {"isbn": EMMA, "available": 12}
 
 
+async def test_the_stock_of_many_books_is_read_at_once_and_unknown_ones_are_absent(service: Any) -> None:
+    walden, dracula = "9781999900014", "9781999900021"
+    for isbn, quantity in ((EMMA, 12), (walden, 3)):
+        await service.receive(isbn, quantity, service.operator(isbn))
+    answer = await service.client.get("/api/inventory/stock", params={"isbn": [walden, dracula, EMMA, walden]})
+    assert answer.json() == {"items": [{"isbn": walden, "available": 3}, {"isbn": EMMA, "available": 12}]}
+    for isbns in ([], [EMMA] * 51, ["9781999900008"], ["emma"]):
+        assert (await service.client.get("/api/inventory/stock", params={"isbn": isbns})).status_code == 422
+
+
 async def test_a_receipt_sent_again_is_answered_the_same_and_booked_once(service: Any) -> None:
     operator = service.operator("again", uuid4())
     first = await service.receive(EMMA, 12, operator)
@@ -115,7 +125,7 @@ async def test_the_service_is_useful_while_the_bus_is_down(service: Any) -> None
 async def test_the_api_answers_whatever_comes_as_its_description_says(service: Any, mode: GenerationMode) -> None:
     schema: Any = schemathesis.openapi.from_dict(service.app.openapi())
     operations = [result.ok() for result in schema.get_all_operations()]
-    assert len(operations) == 2
+    assert len(operations) == 3
 
     for operation in operations:
         for case in _cases(operation, mode):

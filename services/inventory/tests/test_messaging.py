@@ -29,7 +29,17 @@ from inventory.domain import (
     StockReserved,
 )
 from inventory.main import create_app
-from inventory.messaging import COMMIT, PRODUCES, RELEASE, RESERVE, ReserveStock, handlers, to_message
+from inventory.messaging import (
+    COMMIT,
+    LEGACY_BOOK,
+    LEGACY_ORDER,
+    PRODUCES,
+    RELEASE,
+    RESERVE,
+    ReserveStock,
+    handlers,
+    to_message,
+)
 from inventory.settings import Settings
 
 CONTRACTS = Path(__file__).parents[1] / "contracts"
@@ -182,3 +192,18 @@ async def test_an_order_that_never_finishes_gives_its_stock_back(orders: OrdersS
     answers = await orders.answers(order, 2)
     assert (names(answers)[1], answers[1].data["reason"]) == ("stock-released", "expired")
     assert (await warehouse.stock(book)).available == 5
+
+
+async def test_an_order_of_the_old_shop_that_overtook_its_book_is_sold_once_the_book_is_there(
+    orders: OrdersSide, warehouse: Any
+) -> None:
+    book = new_book()
+    sold = command(LEGACY_ORDER, uuid4(), status="confirmed", lines=[{"isbn": book, "quantity": 2}], version=50)
+    begun = Message.new(LEGACY_BOOK, book, 40, {"isbn": book, "received": 5, "version": 40})
+
+    await orders.send(sold, begun)
+
+    async with asyncio.timeout(20):
+        while await warehouse.query("SELECT * FROM reservation") == []:
+            await asyncio.sleep(0.05)
+    assert (await warehouse.stock(book)).on_hand == 3

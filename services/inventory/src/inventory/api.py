@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from chassis import auth, idempotency
@@ -26,11 +26,8 @@ def _check_digit(isbn: str) -> str:
     return isbn
 
 
-Isbn = Annotated[
-    str,
-    Path(pattern=r"^97[89][0-9]{10}$", description="ISBN-13 without hyphens", examples=["9780141439518"]),
-    AfterValidator(_check_digit),
-]
+Isbn13 = Annotated[str, Field(pattern=r"^97[89][0-9]{10}$", examples=["9780141439518"]), AfterValidator(_check_digit)]
+Isbn = Annotated[Isbn13, Path(description="ISBN-13 without hyphens")]
 
 
 class Availability(BaseModel):
@@ -38,6 +35,12 @@ class Availability(BaseModel):
 
     isbn: str
     available: int
+
+
+class Availabilities(BaseModel):
+    """Of several books."""
+
+    items: list[Availability]
 
 
 class Receipt(BaseModel):
@@ -61,6 +64,12 @@ class StockLevel(BaseModel):
 def router(inventory: Inventory, keys: IdempotencyKeys, verifier: TokenVerifier) -> APIRouter:
     """The routes under /api/inventory."""
     routes = APIRouter(prefix="/api/inventory", tags=["inventory"])
+
+    @routes.get("/stock", responses=responses())
+    async def read_stocks(isbn: Annotated[list[Isbn13], Query(min_length=1, max_length=50)]) -> Availabilities:
+        """The same of up to 50 books at once; those that were never received are absent."""
+        stocks = await inventory.read_stocks(isbn)
+        return Availabilities(items=[Availability(isbn=stock.isbn, available=stock.available) for stock in stocks])
 
     @routes.get("/stock/{isbn}", responses=responses(404))
     async def read_stock(isbn: Isbn) -> Availability:

@@ -30,8 +30,23 @@ class UnitOfWork(Protocol):
     async def save(self, *changes: Change) -> None:
         """Store the changes and move stock accordingly. Raises `ReservationAppeared`."""
 
+    async def save_sold(self, reservation: Reservation) -> int:
+        """Store the first reservation of an order that the old shop has confirmed, and take its copies.
+
+        Returns how many of them there are not. Raises `ReservationAppeared`.
+        """
+
     async def receive(self, isbn: str, quantity: int) -> Stock:
         """Add copies to a book's stock, which may be its first. Raises `StockFull`."""
+
+    async def introduce(self, isbn: str, received: int, version: int) -> None:
+        """Begin the stock of a book as the old shop knew it at its change `version`, unless there is one."""
+
+    async def lock_baseline(self, isbn: str) -> int | None:
+        """The change of the old shop with which the book's stock began (0: here), locked; None for unknown books."""
+
+    async def adjust(self, isbn: str, quantity: int) -> None:
+        """Add copies to the stock of a known book, or take some away. Raises `StockFull`."""
 
     async def complete(self, claim: Claim, answer: Answer) -> None: ...
 
@@ -43,7 +58,7 @@ class Storage(Protocol):
 
     def begin(self, handling: UUID | None = None) -> AbstractAsyncContextManager[UnitOfWork]: ...
 
-    async def stock(self, isbn: str) -> Stock | None: ...
+    async def stocks(self, isbns: Sequence[str]) -> list[Stock]: ...
 
 
 def utc_now() -> datetime:
@@ -121,10 +136,49 @@ class Inventory:
 
     async def read_stock(self, isbn: str) -> Stock:
         """Raises `StockUnknown`."""
-        stock = await self._storage.stock(isbn)
-        if stock is None:
+        found = await self._storage.stocks([isbn])
+        if not found:
             raise StockUnknown(f"no copy of {isbn} was ever received")
-        return stock
+        return found[0]
+
+    async def read_stocks(self, isbns: Sequence[str]) -> list[Stock]:
+        """The stock of those books that are known, each once, in the order asked for."""
+        found = {stock.isbn: stock for stock in await self._storage.stocks(isbns)}
+        return [found[isbn] for isbn in dict.fromkeys(isbns) if isbn in found]
+
+    async def introduce_legacy(self, isbn: str, received: int | None, version: int, handling: UUID) -> None:
+        """Begin the stock of a book of the old shop. One that is known here already has moved since, and stays."""
+        async with self._storage.begin(handling) as unit:
+            if received is not None:
+                await unit.introduce(isbn, received, version)
+
+    async def sell_legacy(self, order_id: UUID, lines: Mapping[str, int], handling: UUID) -> int:
+        """Take what the old shop has sold, there or not; returns how many copies are not. Raises `StockUnknown`.
+
+        Nobody is answered: no saga of ours waits for it.
+        """
+        async with self._storage.begin(handling) as unit:
+            if await unit.reservation(order_id) is not None:
+                return 0
+            known = await unit.lock_stock(sorted(lines))
+            if missing := lines.keys() - known.keys():
+                raise StockUnknown(f"no copy of {min(missing)} was ever received")
+            sold = Reservation.sold_elsewhere(order_id, lines)
+            owed = await unit.save_sold(sold)
+        _log(sold)
+        return owed
+
+    async def receive_legacy(self, isbn: str, quantity: int, version: int, handling: UUID) -> None:
+        """Add what came into the old shop's shelves, or was taken from them. Raises `StockUnknown`, `StockFull`.
+
+        Deliveries add up, so no order among them matters: only whether the beginning of the stock held them already.
+        """
+        async with self._storage.begin(handling) as unit:
+            baseline = await unit.lock_baseline(isbn)
+            if baseline is None:
+                raise StockUnknown(f"no copy of {isbn} was ever received")
+            if version > baseline:
+                await unit.adjust(isbn, quantity)
 
 
 def _log(reservation: Reservation) -> None:

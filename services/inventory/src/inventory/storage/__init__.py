@@ -65,17 +65,32 @@ class SqlUnitOfWork:
             await self._connection.execute(statements.UPDATE, row | _moves(changed))
 
     async def _insert(self, change: Change) -> None:
-        new = change.after
-        row = {name: values[0] for name, values in _columns([new]).items()}
-        lines = {"isbns": list(new.lines), "quantities": list(new.lines.values())}
-        if await self._connection.scalar(statements.INSERT, {**row, **lines, **_moves([change])}) is None:
-            raise ReservationAppeared(str(new.order_id))
+        if await self._connection.scalar(statements.INSERT, _first(change)) is None:
+            raise ReservationAppeared(str(change.after.order_id))
+
+    async def save_sold(self, reservation: Reservation) -> int:
+        row = (await self._connection.execute(statements.INSERT_SOLD, _first(Change(None, reservation)))).one_or_none()
+        if row is None:
+            raise ReservationAppeared(str(reservation.order_id))
+        return int(row.owed)
 
     async def receive(self, isbn: str, quantity: int) -> Stock:
         row = (await self._connection.execute(statements.RECEIVE, {"of": isbn, "quantity": quantity})).one_or_none()
         if row is None:
-            raise StockFull(f"there may never be more than {MAX_RECEIVED} copies of a book")
+            raise _full()
         return Stock(*row)
+
+    async def introduce(self, isbn: str, received: int, version: int) -> None:
+        row = {"of": isbn, "quantity": received, "version": version}
+        await self._connection.execute(statements.INTRODUCE, row)
+
+    async def lock_baseline(self, isbn: str) -> int | None:
+        return (await self._connection.execute(statements.LOCK_BASELINE, {"of": isbn})).scalar_one_or_none()
+
+    async def adjust(self, isbn: str, quantity: int) -> None:
+        done = await self._connection.execute(statements.ADJUST, {"of": isbn, "quantity": quantity})
+        if done.rowcount == 0:
+            raise _full()
 
     async def complete(self, claim: Claim, answer: Answer) -> None:
         await self._keys.complete(self._connection, claim, answer)
@@ -99,10 +114,10 @@ class SqlStorage:
                 await _inbox.accept(connection, handling)
             yield SqlUnitOfWork(connection, self._keys, self._to_message)
 
-    async def stock(self, isbn: str) -> Stock | None:
+    async def stocks(self, isbns: Sequence[str]) -> list[Stock]:
         async with self._database.autocommit() as connection:
-            row = (await connection.execute(statements.STOCK, {"isbn": isbn})).one_or_none()
-        return None if row is None else Stock(*row)
+            rows = await connection.execute(statements.STOCKS, {"isbns": list(isbns)})
+            return [Stock(*row) for row in rows]
 
     async def forget_old(self) -> None:
         """Delete inbox rows and idempotency keys past their time."""
@@ -124,6 +139,17 @@ def _reservations(rows: Iterable[Any]) -> list[Reservation]:
 def _reservation(row: Any, lines: Mapping[str, int]) -> Reservation:
     reason = None if row.reason is None else Reason(row.reason)
     return Reservation(row.order_id, State(row.state), row.version, lines, reason, row.isbn, row.expires_at)
+
+
+def _full() -> StockFull:
+    return StockFull(f"there may never be more than {MAX_RECEIVED} copies of a book")
+
+
+def _first(change: Change) -> dict[str, Any]:
+    """Parameters of a statement that inserts a reservation."""
+    new = change.after
+    row = {name: values[0] for name, values in _columns([new]).items()}
+    return {**row, "isbns": list(new.lines), "quantities": list(new.lines.values()), **_moves([change])}
 
 
 def _columns(reservations: Sequence[Reservation]) -> dict[str, list[Any]]:

@@ -41,7 +41,8 @@ _DUE = (
 )
 LOAD_DUE = _WITH_LINES.where(reservation.c.order_id.in_(sa.select(_DUE.c.order_id)))
 
-STOCK = sa.select(stock).where(stock.c.isbn == sa.bindparam("isbn"))
+_LEVEL = (stock.c.isbn, stock.c.received, stock.c.on_hand, stock.c.reserved)
+STOCKS = sa.select(*_LEVEL).where(stock.c.isbn == sa.any_(_array("isbns", sa.Text)))
 LOCK_STOCK = (
     sa.select(stock.c.isbn, (stock.c.on_hand - stock.c.reserved).label("available"))
     .where(stock.c.isbn == sa.any_(_array("isbns", sa.Text)))
@@ -50,7 +51,21 @@ LOCK_STOCK = (
 )
 
 
-def _move_stock() -> sa.CTE:
+def _settled(
+    on_hand: sa.ColumnElement[int], reserved: sa.ColumnElement[int], *, sold_already: bool = False
+) -> dict[str, sa.ColumnElement[int]]:
+    """What is on hand and what is oversold, once so many would be on hand and reserved.
+
+    Free copies go to those who bought them in the old shop without their being there. Where copies are too few, a sale
+    of that shop is oversold; a command of ours ends with fewer on hand than reserved, which the table refuses.
+    """
+    free = on_hand - reserved
+    least = sa.literal(0) if sold_already else sa.func.least(free, 0)
+    left = sa.func.greatest(free - stock.c.oversold, least)
+    return {"on_hand": reserved + left, "oversold": stock.c.oversold - free + left}
+
+
+def _move_stock(*, sold_already: bool = False) -> sa.CTE:
     """Lock the rows in order, then add `add_on_hand` and `add_reserved` to the books `move_isbns`."""
     isbns = _array("move_isbns", sa.Text)
     moved = (
@@ -58,19 +73,23 @@ def _move_stock() -> sa.CTE:
         .table_valued(sa.column("isbn", sa.Text), sa.column("on_hand", sa.Integer), sa.column("reserved", sa.Integer))
         .render_derived(name="moved")
     )
-    ordered = sa.select(stock.c.isbn).where(stock.c.isbn == sa.any_(isbns)).order_by(stock.c.isbn)
+    ordered = sa.select(stock.c.isbn, stock.c.oversold).where(stock.c.isbn == sa.any_(isbns)).order_by(stock.c.isbn)
     locked = ordered.with_for_update(key_share=True).cte("locked")
+    on_hand, reserved = stock.c.on_hand + moved.c.on_hand, stock.c.reserved + moved.c.reserved
     return (
         sa.update(stock)
-        .values(on_hand=stock.c.on_hand + moved.c.on_hand, reserved=stock.c.reserved + moved.c.reserved)
+        .values(**_settled(on_hand, reserved, sold_already=sold_already), reserved=reserved)
         .where(stock.c.isbn == locked.c.isbn, moved.c.isbn == locked.c.isbn)
-        .returning(stock.c.isbn)
+        .returning((stock.c.oversold - locked.c.oversold).label("owed"))
         .cte("stock_moved")
     )
 
 
-def _insert_reservation() -> sa.Select[Any]:
-    """Insert a reservation with its lines and move the stock; selects nothing when the order has one already."""
+def _insert_reservation(*, sold_already: bool = False) -> sa.Select[Any]:
+    """Insert a reservation with its lines and move the stock; selects nothing when the order has one already.
+
+    Of what was sold already it selects how many copies are owed by now.
+    """
     added = (
         insert(reservation)
         .values({column.name: sa.bindparam(f"new_{column.name}", type_=column.type) for column in LOADED})
@@ -87,7 +106,11 @@ def _insert_reservation() -> sa.Select[Any]:
     rows = sa.select(added.c.order_id, lines.c.isbn, lines.c.quantity).select_from(each)
     lines_added = insert(reservation_line).from_select(["order_id", "isbn", "quantity"], rows)
     cte = lines_added.returning(reservation_line.c.isbn).cte("lines_added")
-    return sa.select(added.c.order_id).add_cte(cte, _move_stock())
+    moved = _move_stock(sold_already=sold_already)
+    if sold_already:
+        owed = sa.select(sa.func.coalesce(sa.func.sum(moved.c.owed), 0)).scalar_subquery()
+        return sa.select(owed.label("owed"), added.c.order_id).add_cte(cte)
+    return sa.select(added.c.order_id).add_cte(cte, moved)
 
 
 def _update_reservations() -> sa.Select[Any]:
@@ -110,6 +133,7 @@ def _update_reservations() -> sa.Select[Any]:
 
 
 INSERT = _insert_reservation()
+INSERT_SOLD = _insert_reservation(sold_already=True)
 UPDATE = _update_reservations()
 
 _delivery = insert(stock).values(
@@ -119,7 +143,31 @@ RECEIVE = _delivery.on_conflict_do_update(
     index_elements=[stock.c.isbn],
     set_={
         "received": stock.c.received + _delivery.excluded.received,
-        "on_hand": stock.c.on_hand + _delivery.excluded.on_hand,
+        **_settled(stock.c.on_hand + _delivery.excluded.on_hand, stock.c.reserved),
     },
     where=stock.c.received <= MAX_RECEIVED - _delivery.excluded.received,
-).returning(stock)
+).returning(*_LEVEL)
+
+INTRODUCE = (
+    insert(stock)
+    .values(
+        isbn=sa.bindparam("of"),
+        received=sa.bindparam("quantity"),
+        on_hand=sa.bindparam("quantity"),
+        reserved=0,
+        legacy_version=sa.bindparam("version"),
+    )
+    .on_conflict_do_nothing()
+)
+LOCK_BASELINE = (
+    sa.select(stock.c.legacy_version).where(stock.c.isbn == sa.bindparam("of")).with_for_update(key_share=True)
+)
+_added = sa.bindparam("quantity", type_=sa.Integer)
+ADJUST = (
+    sa.update(stock)
+    .values(
+        received=stock.c.received + _added,
+        **_settled(stock.c.on_hand + _added, stock.c.reserved, sold_already=True),
+    )
+    .where(stock.c.isbn == sa.bindparam("of"), stock.c.received <= MAX_RECEIVED - _added)
+)

@@ -17,7 +17,11 @@ stock = sa.Table(
     sa.Column("received", sa.Integer, nullable=False),
     sa.Column("on_hand", sa.Integer, nullable=False),
     sa.Column("reserved", sa.Integer, nullable=False),
-    sa.CheckConstraint("on_hand >= 0 AND on_hand <= received", name="stock_on_hand"),
+    # Copies that the old shop sold without having them: `on_hand` = `received` - committed + `oversold`.
+    sa.Column("oversold", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("legacy_version", sa.BigInteger, nullable=False, server_default="0"),
+    sa.CheckConstraint("oversold >= 0", name="stock_oversold"),
+    sa.CheckConstraint("on_hand >= 0 AND on_hand <= received + oversold", name="stock_on_hand"),
     sa.CheckConstraint("reserved >= 0 AND reserved <= on_hand", name="stock_reserved"),
 )
 reservation = sa.Table(

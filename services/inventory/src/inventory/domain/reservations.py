@@ -1,4 +1,4 @@
-"""Stock and reservations. A reservation is one order's claim on stock; its state alone decides what the order takes.
+"""Reservations. A reservation is one order's claim on stock; its state alone decides what the order takes.
 
 Commands may come twice, late and in any order: every transition accepts being asked again and answers the same.
 """
@@ -9,16 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-MAX_QUANTITY = 1_000_000
-MAX_RECEIVED = 2_000_000_000  # of one book, ever: below the largest 32-bit integer, in which stock is kept
-
-
-class StockUnknown(Exception):
-    """Nothing of this book was ever received."""
-
-
-class StockFull(Exception):
-    """The receipt would bring a book beyond `MAX_RECEIVED`."""
+from inventory.domain.events import Event, Reason, StockCommitted, StockRefused, StockReleased, StockReserved
+from inventory.domain.stock import shortage
 
 
 class AlreadyCommitted(Exception):
@@ -36,88 +28,6 @@ class State(StrEnum):
     COMMITTED = "committed"
     RELEASED = "released"
     REFUSED = "refused"
-
-
-class Reason(StrEnum):
-    """Why a reservation was refused or released."""
-
-    OUT_OF_STOCK = "out-of-stock"
-    UNKNOWN_BOOK = "unknown-book"
-    NOT_RESERVED = "not-reserved"
-    RELEASED = "released"
-    EXPIRED = "expired"
-    REQUESTED = "requested"
-
-
-@dataclass(frozen=True)
-class StockReserved:
-    """The stock is held for the order until `expires_at`."""
-
-    order_id: UUID
-    version: int
-    expires_at: datetime
-
-
-@dataclass(frozen=True)
-class StockRefused:
-    """The order gets no stock; `isbn` names the book that is short or unknown."""
-
-    order_id: UUID
-    version: int
-    reason: Reason
-    isbn: str | None = None
-
-
-@dataclass(frozen=True)
-class StockReleased:
-    """The order holds no stock any more, or never did."""
-
-    order_id: UUID
-    version: int
-    reason: Reason
-
-
-@dataclass(frozen=True)
-class StockCommitted:
-    """The stock has left for good."""
-
-    order_id: UUID
-    version: int
-
-
-Event = StockReserved | StockRefused | StockReleased | StockCommitted
-
-
-@dataclass(frozen=True)
-class Stock:
-    """Copies of one book: received ever, on hand now, and of these reserved."""
-
-    isbn: str
-    received: int
-    on_hand: int
-    reserved: int
-
-    @property
-    def available(self) -> int:
-        return self.on_hand - self.reserved
-
-
-@dataclass(frozen=True)
-class Shortage:
-    """The first book that stands in the way of a reservation."""
-
-    reason: Reason
-    isbn: str
-
-
-def shortage(lines: Mapping[str, int], available: Mapping[str, int]) -> Shortage | None:
-    """All lines or none: the first unknown or short book, or None. `available` lacks unknown books."""
-    for isbn, quantity in sorted(lines.items()):
-        if isbn not in available:
-            return Shortage(Reason.UNKNOWN_BOOK, isbn)
-        if available[isbn] < quantity:
-            return Shortage(Reason.OUT_OF_STOCK, isbn)
-    return None
 
 
 @dataclass(frozen=True)
@@ -151,6 +61,11 @@ class Reservation:
     def tombstone(cls, order_id: UUID) -> "Reservation":
         """A release that came before its reservation: the late reservation finds it and is refused."""
         return cls(order_id, State.RELEASED, 1, {}, Reason.REQUESTED)
+
+    @classmethod
+    def sold_elsewhere(cls, order_id: UUID, lines: Mapping[str, int]) -> "Reservation":
+        """Of an order that the old shop has confirmed: its copies have left, whether there were enough or not."""
+        return cls(order_id, State.COMMITTED, 1, lines)
 
     @property
     def expired(self) -> bool:
