@@ -17,7 +17,7 @@ _TIME = re.compile(
     r"|\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:?\d{2})?"
 )
 _MONEY = re.compile(r"(?<![\d.])-?\d+(?:\.\d+)?(?![\d.])")
-_AMOUNT = re.compile(r"-?\d+\.\d{1,4}")
+_AMOUNT = re.compile(r"-?\d+\.\d{1,2}")
 _FURTHEST_ZONE = 14 * 3600
 _QUARTER = 15 * 60
 _REPLACED = "\ufffd?"

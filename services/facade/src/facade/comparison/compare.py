@@ -9,6 +9,7 @@ from facade.comparison.difference import Difference, Kind, Node, shown
 
 # Lists that the contract sorts by the number of what is in them. In the others an order may have a meaning too.
 SORTED = frozenset({"body.products", "body.orders", "body.rows"})
+PAGED = SORTED | {"body.links"}
 
 
 def compare(legacy: Node, modern: Node) -> list[Difference]:
@@ -70,7 +71,7 @@ def _lists(path: str, legacy: list[Node], modern: list[Node]) -> Iterator[Differ
 
 
 def _members(path: str, ours: Sequence[str], theirs: Sequence[str]) -> Iterator[Difference]:
-    if _windows(ours, theirs):
+    if path in PAGED and _windows(ours, theirs):
         yield Difference(path, Kind.PAGING, shown(", ".join(ours)), shown(", ".join(theirs)))
         return
     for key in ours:
@@ -90,8 +91,12 @@ def _by_place(path: str, legacy: list[Node], modern: list[Node]) -> Iterator[Dif
         for place, (a, b) in enumerate(zip(legacy, modern, strict=True)):
             key = _key(a)
             yield from _nodes(f"{path}[{place if key is None else key}]", a, b)
+    elif path in PAGED and _windows(ours, theirs):
+        yield Difference(path, Kind.PAGING, shown(", ".join(ours)), shown(", ".join(theirs)))
     else:
-        yield from _members(path, ours, theirs)
+        lost, added = Counter(ours) - Counter(theirs), Counter(theirs) - Counter(ours)
+        kind = Kind.FIELD_LOST if lost else Kind.OTHER
+        yield Difference(path, kind, shown(", ".join(lost)), shown(", ".join(added)))
 
 
 def _windows(ours: Sequence[str], theirs: Sequence[str]) -> bool:

@@ -34,24 +34,22 @@ def read_headers(answer: LegacyResponse) -> dict[str, Node]:
 
 
 def _body(answer: LegacyResponse) -> Node:
-    media_type, charset = _content_type(answer.header("content-type") or "")
-    # Bytes that do not fit their own charset are shown as a reader would see them.
-    text = answer.body.decode(charset, errors="replace")
+    header = Message()
+    header["content-type"] = answer.header("content-type") or ""
+    media_type = header.get_content_type()
+    text = _decode(answer.body, header.get_content_charset("utf-8"))
     if media_type == "application/json":
         try:
             node: Node = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return text
         return node
     return read_page(text) if media_type == "text/html" else text
 
 
-def _content_type(value: str) -> tuple[str, str]:
-    header = Message()
-    header["content-type"] = value
-    charset = header.get_content_charset("utf-8")
+def _decode(body: bytes, charset: str) -> str:
+    """Bytes that do not fit their charset become what a reader would see."""
     try:
-        b"".decode(charset)
+        return body.decode(charset, errors="replace")
     except LookupError:
-        charset = "utf-8"
-    return header.get_content_type(), charset
+        return body.decode(errors="replace")

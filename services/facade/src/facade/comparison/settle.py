@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from facade.comparison import Difference
+from facade.comparison import Difference, Kind
 from facade.comparison.question import Question
 
 # After the first look: what the bridge delivers within its two seconds has arrived by then.
@@ -34,13 +34,17 @@ async def settle(
 ) -> Verdict:
     """Ask both sides again after each pause; counts only what was wrong every time, at the same place, in the same way.
 
-    Two shops that are written to all the time may differ at every look, but hardly at the same place.
+    And only where the old shop said the same every time: what is written to at every look is late at every look.
     """
     left = list(first)
     for pause in pauses:
         await sleep(pause)
-        now = {(each.path, each.kind): each for each in await question.differences()}
-        left = [now[each.path, each.kind] for each in left if (each.path, each.kind) in now]
+        now = {_place(each): each for each in await question.differences()}
+        left = [now[_place(each)] for each in left if _place(each) in now]
         if not left:
             return Verdict(Outcome.SETTLED)
     return Verdict(Outcome.MISMATCHED, tuple(left))
+
+
+def _place(difference: Difference) -> tuple[str, Kind, str | None]:
+    return difference.path, difference.kind, difference.legacy
