@@ -12,8 +12,9 @@ from pydantic import SecretStr
 from sample.main import Settings, create_app
 from sample.waiting import until
 
-from chassis import health
+from chassis import health, service
 from chassis.lifecycle import Lifecycle
+from chassis.storage import Database
 from conftest import MakeDatabase
 
 
@@ -50,6 +51,20 @@ async def test_before_its_migrations_a_service_has_not_started(settings: Setting
     to_empty = {"database_url": empty.url, "database_password": SecretStr(empty.password)}
     app, *_ = create_app(settings.model_copy(update=to_empty))
     assert await statuses(app) == (200, 503, 200)
+
+
+async def test_a_service_without_migrations_says_itself_when_it_has_started(settings: Settings) -> None:
+    problems = ["not yet"]
+
+    async def begun() -> str | None:
+        return problems[0] if problems else None
+
+    database, lifecycle = Database(settings), Lifecycle([])
+    app = service.create_app(settings, lifecycle, database, [], {}, started=[begun])
+    assert await statuses(app) == (200, 503, 200)
+    problems.clear()
+    assert await statuses(app) == (200, 200, 200)
+    await database.stop()
 
 
 async def test_a_draining_service_is_alive_and_not_ready(settings: Settings) -> None:

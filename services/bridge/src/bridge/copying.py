@@ -26,7 +26,6 @@ from chassis.storage import Database
 
 log = structlog.get_logger(__name__)
 TABLES = ("customers", "products", "orders")
-CHUNK = 1000
 PATIENCE, PAUSE = 120.0, 0.5  # of one chunk, while the bus or the database is away
 
 _of_table = snapshot.c.tbl == sa.bindparam("of")
@@ -61,7 +60,7 @@ class Shown(Protocol):
 class Snapshot:
     """Copies table by table, chunk by chunk; the progress is in the database, written after the bus has the chunk."""
 
-    def __init__(self, database: Database, bus: Bus, translator: Translator, chunk: int = CHUNK) -> None:
+    def __init__(self, database: Database, bus: Bus, translator: Translator, chunk: int) -> None:
         self._database = database
         self._bus = bus
         self._translator = translator

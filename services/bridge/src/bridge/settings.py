@@ -17,6 +17,8 @@ class Settings(ServiceSettings, DatabaseSettings, BusSettings):
     bridge_key: SecretStr = Field(min_length=16, description="what callers of /api/bridge are known by")
     hash_key: SecretStr = Field(description="32 bytes in base64url, shared with identity: seals password hashes")
 
+    snapshot_chunk: int = Field(default=1000, ge=1, le=10_000, description="rows that the snapshot reads at once")
+
     @field_validator("hash_key")
     @classmethod
     def _is_a_key(cls, key: SecretStr) -> SecretStr:

@@ -75,7 +75,7 @@ class Busy(Exception):
 async def copy(settings: Settings, restart: bool, shown: Shown) -> None:
     """Run the snapshot to its end; raises `Busy`, `DependencyUnavailable`, `TimeoutError`."""
     database, bus = Database(settings), Bus(settings, "bridge-snapshot")
-    snapshot = Snapshot(database, bus, Translator(Sealer(decode_key(settings.hash_key))))
+    snapshot = Snapshot(database, bus, Translator(Sealer(decode_key(settings.hash_key))), settings.snapshot_chunk)
     await bus.start()
     try:
         async with asyncio.timeout(BUS_SECONDS):

@@ -166,7 +166,8 @@ async def _read_products(connection: AsyncConnection, page: Any, watermark: int)
     rows = (await connection.execute(_products, page)).mappings().all()
     if not rows:
         return []
-    sold = dict((await connection.execute(_sold, {"first": rows[0]["id"], "last": rows[-1]["id"]})).tuples().all())
+    counted = await connection.execute(_sold, {"first": rows[0]["id"], "last": rows[-1]["id"]})
+    sold = {row.product_id: row.sold for row in counted}
     return [BookTold.of(row, row["stock"] + sold.get(row["id"], 0), watermark) for row in rows]
 
 

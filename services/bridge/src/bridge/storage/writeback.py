@@ -57,7 +57,7 @@ class SqlWriteBack:
 
     async def product_numbers(self, isbns: Sequence[str]) -> dict[str, int]:
         rows = await self._connection.execute(_numbers_of, {"isbns": isbns})
-        return dict(rows.tuples().all())
+        return {row.isbn: row.id for row in rows}
 
     async def add_order(self, order: ShopOrder, numbers: dict[str, int]) -> bool:
         """The order, its lines and whose it is; False when it is there already."""
