@@ -50,7 +50,9 @@ def _show(findings: list[Finding], console: Console) -> None:
     table.add_column("violations", justify="right")
     for finding in findings:
         count = len(finding.violations)
-        table.add_row(finding.invariant, str(finding.checked), str(count), style="bold red" if count else None)
+        row = (str(finding.checked), str(count)) if finding.applicable else ("–", "not applicable")
+        style = "bold red" if count else None if finding.applicable else "dim"
+        table.add_row(finding.invariant, *row, style=style)
     console.print(table)
     for finding in findings:
         if finding.violations:
@@ -60,7 +62,12 @@ def _show(findings: list[Finding], console: Console) -> None:
             if len(finding.violations) > EXAMPLES:
                 console.print(f"  … and {len(finding.violations) - EXAMPLES} more", style="dim", markup=False)
     total = sum(len(finding.violations) for finding in findings)
-    console.print(f"\n{len(findings)} invariants, {total} violations", style="bold red" if total else "bold green")
+    applicable = sum(finding.applicable for finding in findings)
+    console.print(f"\n{applicable} invariants, {total} violations", style="bold red" if total else "bold green")
+    if applicable < len(findings):
+        console.print(
+            f"{len(findings) - applicable} not applicable: there is no old shop here, or not all of it copied"
+        )
 
 
 def _access(arguments: argparse.Namespace) -> Access:

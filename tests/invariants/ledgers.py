@@ -1,5 +1,6 @@
 """What the databases hold, as far as the invariants speak of it. Each class is one row; its query stands beside it."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -24,6 +25,13 @@ class Order:
     placed_at: datetime
     updated_at: datetime
     version: int
+    number: int
+    origin: str
+
+    @property
+    def own(self) -> bool:
+        """Whether this shop has taken it; the others were taken over from the old one."""
+        return self.origin == "shop"
 
     @property
     def ended(self) -> bool:
@@ -31,8 +39,16 @@ class Order:
 
     @property
     def copies(self) -> dict[str, int]:
-        """Quantities by ISBN."""
-        return {line["isbn"]: line["quantity"] for line in self.lines}
+        """Quantities by ISBN: in an order of the old shop a book may stand in two lines."""
+        copies: Counter[str] = Counter()
+        for line in self.lines:
+            copies[line["isbn"]] += line["quantity"]
+        return dict(copies)
+
+    @property
+    def sold(self) -> tuple[tuple[str, int, int], ...]:
+        """ISBN, quantity and unit price of each line, by ISBN."""
+        return tuple(sorted((line["isbn"], line["quantity"], line["amount"]) for line in self.lines))
 
 
 @dataclass(frozen=True)
@@ -77,10 +93,18 @@ class Book:
 
 @dataclass(frozen=True)
 class Stock:
+    """`oversold`: copies that the old shop sold as well, when there were no more."""
+
     isbn: str
     received: int
     on_hand: int
     reserved: int
+    oversold: int
+
+    @property
+    def left(self) -> int:
+        """Below nothing when more were sold than there are."""
+        return self.on_hand - self.oversold
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,10 @@ from uuid import UUID
 from tests.invariants.snapshot import Snapshot
 from tests.invariants.verdict import unless
 
+# It publishes from a change table, in which no message has its row.
+WITHOUT_OUTBOX = "bridge"
+# What the bridge hears of books that came from the old shop it passes over, without a row in its inbox.
+PASSED_OVER = ("bridge", "catalog.book-changed.v1")
 # Outboxes keep a published message for a day: a younger one without its row came from somebody else.
 ROWS_KEPT = timedelta(hours=23)
 
@@ -32,7 +36,8 @@ def are_on_the_stream(shop: Snapshot) -> Iterator[str | None]:
 def come_from_their_producers_outbox(shop: Snapshot) -> Iterator[str | None]:
     written = {service: {row.message_id for row in outbox} for service, outbox in shop.outboxes.items()}
     for message in shop.stream.messages:
-        if message.at > shop.taken_at - ROWS_KEPT:
+        bridged = message.producer == WITHOUT_OUTBOX and shop.old.bridge is not None
+        if message.at > shop.taken_at - ROWS_KEPT and not bridged:
             good = message.message_id in written.get(message.producer, ())
             yield unless(good, f"{message.subject} {message.message_id} is in no outbox of {message.producer}")
 
@@ -55,9 +60,15 @@ def are_in_the_order_of_their_aggregate(shop: Snapshot) -> Iterator[str | None]:
 def are_handled_by_everyone_who_listens(shop: Snapshot) -> Iterator[str | None]:
     """What a consumer has acknowledged has taken effect: it has its row in the inbox, and cannot have two."""
     for name, durable in shop.stream.consumers.items():
-        handled = {row.message_id for row in shop.inboxes.get(name, ())}
+        if name not in shop.inboxes:
+            continue  # not for us to read
+        handled = {row.message_id for row in shop.inboxes[name]}
         for message in shop.stream.messages:
-            if message.subject in durable.subjects and message.sequence <= durable.acknowledged:
+            if (
+                (name, message.name) != PASSED_OVER
+                and message.subject in durable.subjects
+                and message.sequence <= durable.acknowledged
+            ):
                 good = message.message_id in handled
                 yield unless(good, f"{name} has acknowledged {message.subject} {message.message_id} without effect")
 
@@ -74,7 +85,7 @@ def are_handled_only_if_published(shop: Snapshot) -> Iterator[str | None]:
 
 def wait_for_nobody(shop: Snapshot) -> Iterator[str | None]:
     """Each service with an inbox has its durable consumer, and nothing is pending, unacknowledged or redelivered."""
-    for name in shop.inboxes:
+    for name in sorted({*shop.inboxes, *shop.stream.consumers}):
         durable = shop.stream.consumers.get(name)
         if durable is None:
             yield f"{name} has no consumer on the stream" if shop.stream.messages else None

@@ -1,9 +1,13 @@
-"""Invariants of money: what the card processor holds is what payments says, and what confirmed orders cost."""
+"""Invariants of money: what the card processor holds is what payments says, and what confirmed orders cost.
+
+An order that the old shop took is paid there: then its charges stand for payments, and its own order for what is due.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from tests.invariants.ledgers import Charge, Order, Payment
+from tests.invariants.old_shop import CURRENCY, key_of
 from tests.invariants.snapshot import Snapshot
 from tests.invariants.verdict import unless
 
@@ -38,8 +42,17 @@ def is_charged_once_at_most(shop: Snapshot) -> Iterator[str | None]:
         good = [charge.id for charge in charged] == expected and known[payment.order_id] == 1
         texts = (f"{len(charged)} charges at the processor", f"{known[payment.order_id]} payments, {payment.state}")
         yield unless(good, f"order {payment.order_id}: {', '.join(texts)}, charge {payment.charge_id}")
+    yield from _charged_by_the_old_shop(shop, charges)
     for key, strays in charges.items():
         yield f"the processor has {len(strays)} charges under {key!r}, of which payments knows nothing"
+
+
+def _charged_by_the_old_shop(shop: Snapshot, charges: dict[str, list[Charge]]) -> Iterator[str | None]:
+    for order in (order for order in shop.old.orders if order.own):
+        believed = [charge.amount for charge in shop.old.charges if charge.number == order.number]
+        charged = [charge.amount for charge in charges.pop(key_of(order.number), []) if charge.state == "charged"]
+        text = f"order {order.number} of the old shop: {charged} at the processor, {believed} in its charges"
+        yield unless(charged == believed and len(believed) <= 1, text)
 
 
 def is_given_back_as_recorded(shop: Snapshot) -> Iterator[str | None]:
@@ -58,12 +71,19 @@ def _taken(shop: Snapshot) -> Amounts:
 
 
 def _believed(shop: Snapshot) -> Amounts:
-    return Counter({(str(p.order_id), p.currency): p.holds for p in shop.all(Payment)})
+    amounts = Counter({(str(p.order_id), p.currency): p.holds for p in shop.all(Payment)})
+    for charge in shop.old.charges:
+        amounts[charge.key, CURRENCY] += charge.amount
+    return amounts
 
 
 def _due(shop: Snapshot) -> Amounts:
-    confirmed = (order for order in shop.all(Order) if order.state == "confirmed")
-    return Counter({(str(order.id), order.currency): order.total_amount for order in confirmed})
+    confirmed = (order for order in shop.all(Order) if order.state == "confirmed" and order.own)
+    amounts = Counter({(str(order.id), order.currency): order.total_amount for order in confirmed})
+    for order in shop.old.orders:
+        if order.own and order.status == "P":
+            amounts[key_of(order.number), CURRENCY] += order.total
+    return amounts
 
 
 def _by_currency(amounts: Amounts) -> Counter[str]:

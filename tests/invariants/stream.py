@@ -32,6 +32,11 @@ class Published:
     def producer(self) -> str:
         return self.subject.split(".")[1]
 
+    @property
+    def name(self) -> str:
+        """The subject without its namespace."""
+        return self.subject.split(".", 1)[1]
+
 
 @dataclass(frozen=True)
 class DeadLetter:

@@ -4,7 +4,7 @@ None if all is well, a text if not."""
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tests.invariants import of_messages, of_money, of_orders, of_prices, of_stock
+from tests.invariants import of_both_shops, of_messages, of_money, of_orders, of_prices, of_stock
 from tests.invariants.snapshot import Snapshot
 
 EXAMPLES = 5
@@ -16,6 +16,7 @@ INVARIANTS: tuple[tuple[str, Check], ...] = (
     ("each order's history is one story", of_orders.have_a_consistent_history),
     ("an order costs the sum of its lines", of_orders.cost_the_sum_of_their_lines),
     ("one order for each customer and key", of_orders.were_asked_for_once),
+    ("each order has a number of its own", of_orders.have_a_number_of_their_own),
     ("stock is never negative", of_stock.is_never_negative),
     ("stock on hand = received − confirmed orders", of_stock.is_what_was_received_less_what_was_sold),
     ("stock reserved = lines held", of_stock.is_reserved_as_much_as_is_held),
@@ -36,21 +37,31 @@ INVARIANTS: tuple[tuple[str, Check], ...] = (
     ("orders has heard catalog's newest prices", of_prices.are_heard_as_catalog_says),
     ("catalog counts its versions without a gap", of_prices.have_versions_without_gap),
 )
+# These only where an old shop was copied; elsewhere nothing can be said of them.
+OVER_BOTH_SHOPS: tuple[tuple[str, Check], ...] = (
+    ("old shop: has each order of the new one, alike", of_both_shops.have_each_order_of_the_new_one),
+    ("old shop: each of its orders is in the new one", of_both_shops.have_each_order_of_the_old_one),
+    ("old shop: the same stock as in inventory", of_both_shops.have_the_same_on_their_shelves),
+    ("old shop: an order is paid in one of the two", of_both_shops.take_money_in_one_place),
+)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What came of one invariant."""
+    """What came of one invariant; one that is not applicable holds as little as it is violated."""
 
     invariant: str
     checked: int
     violations: Sequence[str]
+    applicable: bool = True
 
 
 def examine(shop: Snapshot) -> list[Finding]:
     """Check all of them; one that is violated keeps no other from being checked."""
     findings = []
-    for name, check in INVARIANTS:
+    for name, check in (*INVARIANTS, *OVER_BOTH_SHOPS) if shop.old.joined else INVARIANTS:
         seen = list(check(shop))
         findings.append(Finding(name, len(seen), [text for text in seen if text is not None]))
+    if not shop.old.joined:
+        findings += [Finding(name, 0, [], applicable=False) for name, _ in OVER_BOTH_SHOPS]
     return findings

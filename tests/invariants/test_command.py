@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deploy.local.place import ROOT
 from tests.invariants.access import Access
-from tests.invariants.table import INVARIANTS
+from tests.invariants.table import INVARIANTS, OVER_BOTH_SHOPS
 from tests.invariants.tiny_shop import TinyShop
 
 
@@ -35,6 +35,24 @@ async def test_balanced_books_give_a_table_of_zeros_and_exit_code_0(shop: TinySh
     assert code == 0
     assert all(invariant in out for invariant, _ in INVARIANTS)
     assert f"{len(INVARIANTS)} invariants, 0 violations" in out
+
+
+async def test_what_needs_an_old_shop_is_called_not_applicable_where_there_is_none(
+    shop: TinyShop, tmp_path: Path
+) -> None:
+    _, out, _ = await _run(shop.access, tmp_path, "--json", str(tmp_path / "findings.json"))
+    lines = [line for line in out.splitlines() if line.endswith("not applicable")]
+    assert len(lines) == len(OVER_BOTH_SHOPS)
+    assert f"{len(OVER_BOTH_SHOPS)} not applicable: there is no old shop here" in out
+    findings = json.loads((tmp_path / "findings.json").read_text())
+    assert [f["invariant"] for f in findings if not f["applicable"]] == [name for name, _ in OVER_BOTH_SHOPS]
+
+
+async def test_over_both_shops_all_are_checked(both: TinyShop, tmp_path: Path) -> None:
+    code, out, _ = await _run(both.access, tmp_path)
+    assert code == 0
+    assert f"{len(INVARIANTS) + len(OVER_BOTH_SHOPS)} invariants, 0 violations" in out
+    assert "not applicable" not in out
 
 
 async def test_a_violation_is_shown_with_an_example_and_gives_exit_code_1(shop: TinyShop, tmp_path: Path) -> None:
