@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from facade.comparison import Difference, compare_answers
 from facade.domain import Capability, Side, Standing
 from facade.legacy_http import Headers, LegacyRequest, LegacyResponse
 from facade.ports import CannotAnswer, Mismatch
@@ -84,6 +85,11 @@ class FakeSide:
         if isinstance(self.gives, Exception):
             raise self.gives
         return self.gives(request) if callable(self.gives) else self.gives
+
+
+async def compare(legacy: LegacyResponse, modern: LegacyResponse) -> list[Difference]:
+    """Without a rest between two comparisons."""
+    return compare_answers(legacy, modern)
 
 
 class FakeQuotes:

@@ -3,19 +3,20 @@
 import base64
 import binascii
 import re
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from facade.legacy_http import LegacyRequest, LegacyResponse
 
-SESSION, VISITOR = "shopsession", "shopvisitor"
+VISITOR = "shopvisitor"
 _VISITOR = re.compile(r"[A-Za-z0-9_-]{16,64}")
 VISITOR_SECONDS = 365 * 24 * 3600
 
 
 class Session(Protocol):
-    """What the old shop's cookie says, once its signature was checked."""
+    """What the old shop's cookie says, once its signature was checked; empty where there is none."""
 
     @property
     def email(self) -> str | None: ...
@@ -37,10 +38,14 @@ class Visitor:
 
 
 class Visitors:
-    """`read_session` gives the session of a genuine cookie, `new_key` a random one of 16 to 64 letters and digits."""
+    """`open_session` reads the old shop's cookie, `new_key` makes a random one of 16 to 64 letters and digits."""
 
-    def __init__(self, read_session: Callable[[str], Session | None], new_key: Callable[[], str]) -> None:
-        self._read_session = read_session
+    def __init__(
+        self,
+        open_session: Callable[[LegacyRequest], Session],
+        new_key: Callable[[], str] = lambda: secrets.token_urlsafe(16),
+    ) -> None:
+        self._open_session = open_session
         self._new_key = new_key
 
     def identify(self, request: LegacyRequest) -> Visitor:
@@ -49,13 +54,11 @@ class Visitors:
         A customer is known by the e-mail address both ways, so that the pages and the API of one show one side. The
         password is not looked at: who pretends to be somebody else sees that customer's side, and nothing more.
         """
-        found = cookies(request)
-        session = self._read_session(found[SESSION]) if SESSION in found else None
-        if session is not None and session.email:
-            return Visitor(_customer(session.email))
+        if email := self._open_session(request).email:
+            return Visitor(_customer(email))
         if (user := _basic_user(request)) is not None:
             return Visitor(_customer(user))
-        visitor = found.get(VISITOR, "")
+        visitor = _cookie(request, VISITOR)
         return Visitor(visitor) if _VISITOR.fullmatch(visitor) else Visitor(self._new_key(), new=True)
 
 
@@ -63,15 +66,15 @@ def _customer(email: str) -> str:
     return f"customer:{email.strip().lower()}"
 
 
-def cookies(request: LegacyRequest) -> dict[str, str]:
-    """All cookies of a request, the first of a name. Not by the standard library: it stops at one that it dislikes."""
-    found: dict[str, str] = {}
+def _cookie(request: LegacyRequest, wanted: str) -> str:
+    """Not by the standard library: it stops at a cookie that it dislikes, and what follows is lost."""
     for name, value in request.headers:
         if name.lower() == "cookie":
             for pair in value.split(";"):
                 key, _, content = pair.partition("=")
-                found.setdefault(key.strip(), content.strip().strip('"'))
-    return found
+                if key.strip() == wanted:
+                    return content.strip()
+    return ""
 
 
 def _basic_user(request: LegacyRequest) -> str | None:

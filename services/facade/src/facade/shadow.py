@@ -14,6 +14,7 @@ import structlog
 from prometheus_client import Counter
 
 from facade.comparison import Difference
+from facade.comparison.pace import Pace
 from facade.comparison.question import NothingToCompare, Question, Read, Write
 from facade.comparison.settle import PAUSES, Outcome, Sleep, Verdict, settle
 from facade.domain import Capability, Side
@@ -58,6 +59,7 @@ class Shadow:
         self._tally = tally
         self._seconds = seconds
         self._sleep = sleep
+        self._pace = Pace()
         self._queue: asyncio.Queue[_Exchange] = asyncio.Queue(QUEUE)
         self._workers: list[asyncio.Task[None]] = []
         self._settling: set[asyncio.Task[None]] = set()
@@ -141,7 +143,7 @@ class Shadow:
             return Write(_LimitedQuotes(self._sides.quotes, self._seconds), exchange.request, exchange.answer)
         legacy = self._measured(self._sides.legacy, exchange.capability, Side.LEGACY)
         modern = self._measured(self._sides.modern[exchange.capability], exchange.capability, Side.MODERN)
-        return Read(legacy, modern, exchange.request, exchange.side, exchange.answer)
+        return Read(legacy, modern, exchange.request, exchange.side, exchange.answer, self._pace.compare)
 
     def _measured(self, upstream: Upstream, capability: Capability, side: Side) -> Upstream:
         def report(milliseconds: float) -> None:

@@ -5,8 +5,9 @@ from typing import Protocol
 
 import structlog
 
-from facade.comparison import Difference, Kind, compare, compare_answers
+from facade.comparison import Difference, Kind, compare
 from facade.comparison.difference import within
+from facade.comparison.pace import Compare
 from facade.domain import Side
 from facade.legacy_http import LegacyRequest, LegacyResponse
 from facade.ports import CannotAnswer, Quotes, Upstream
@@ -30,11 +31,18 @@ class Read:
     """
 
     def __init__(
-        self, legacy: Upstream, modern: Upstream, request: LegacyRequest, side: Side, answer: LegacyResponse
+        self,
+        legacy: Upstream,
+        modern: Upstream,
+        request: LegacyRequest,
+        side: Side,
+        answer: LegacyResponse,
+        compare: Compare,
     ) -> None:
         self._legacy = legacy
         self._modern = modern
         self._request = request
+        self._compare = compare
         self._known: dict[Side, LegacyResponse] = {side: answer}
         self._noisy: frozenset[str] | None = None
 
@@ -42,10 +50,10 @@ class Read:
         legacy, modern = await asyncio.gather(self._ask_legacy(), self._ask_modern())
         if modern is None:
             return [NO_ANSWER]
-        found = compare_answers(legacy, modern)
+        found = await self._compare(legacy, modern)
         if found and self._noisy is None:
             again = await self._ask_legacy()
-            self._noisy = frozenset(each.path for each in compare_answers(legacy, again))
+            self._noisy = frozenset(each.path for each in await self._compare(legacy, again))
         return [each for each in found if not within(each.path, self._noisy or frozenset())]
 
     async def _ask_legacy(self) -> LegacyResponse:
