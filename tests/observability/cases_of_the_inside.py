@@ -122,6 +122,17 @@ INSIDE = (
         {"stream": "SHOP"},
     ),
     Case("StreamFills", {'jetstream_stream_bytes{service="orders",stream="SHOP"}': "100000000x10"}, "6m"),
+    Case(
+        "BridgeLags",
+        {
+            'bridge_lag_seconds{service="bridge",direction="to-shop"}': "0 0 0+30x10",
+            'bridge_lag_seconds{service="bridge",direction="to-legacy"}': "0x20",
+        },
+        "10m",
+        "to-shop, changes are 4m 0s behind",
+        {"direction": "to-shop"},
+    ),
+    Case("BridgeLags", {'bridge_lag_seconds{service="bridge",direction="to-shop"}': "0 20 0 1x10"}, "6m"),
     Case("TargetDown", _up("orders", values="1 1 0x9"), "4m", "replica orders-1 of orders does not answer", _REPLICA),
     Case("TargetDown", _up("orders", values="1 1 0 1x9"), "4m"),
     Case(
