@@ -1,0 +1,16 @@
+"""The addresses that belong to no capability, once the old shop has retired: its health, and what is nowhere."""
+
+from facade.adapters import render
+from facade.adapters.routes import Routes
+from facade.legacy_http import LegacyRequest, LegacyResponse
+
+
+class ElsewhereAdapter(Routes):
+    """An `Upstream` for the rest."""
+
+    def __init__(self) -> None:
+        super().__init__({"/legacy/health": {"GET": _health}})
+
+
+async def _health(_: LegacyRequest, __: int) -> LegacyResponse:
+    return render.text("ok")

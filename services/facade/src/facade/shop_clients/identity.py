@@ -1,0 +1,101 @@
+"""Identity, as the adapters see it."""
+
+from dataclasses import dataclass, field
+
+from chassis.breaker import BreakerOpen
+from chassis.deadlines import DeadlineExceeded
+from chassis.errors import DependencyUnavailable
+from chassis.http_client import HttpClient
+from facade.ports import CannotAnswer
+from facade.shop_clients.asking import ask, read
+
+_NO_TOKEN = (401, 422, 429)
+_EMAIL_TAKEN = "urn:banyan:problem:email-taken"
+
+
+@dataclass(frozen=True)
+class Token:
+    """An access token of a customer; `expires_in` is in seconds."""
+
+    access_token: str = field(repr=False)
+    expires_in: int
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Who a customer is; `number` is what the old shop calls them by."""
+
+    number: int
+    email: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What somebody registers with; `key` makes it one registration, however often it is sent."""
+
+    key: str
+    email: str
+    name: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class _Problem:
+    type: str
+
+
+class EmailKnown(Exception):
+    """An account with this address exists."""
+
+
+class RegistrationRefused(Exception):
+    """Identity wants more of a name or a password than the old shop did."""
+
+
+class IdentityClient:
+    """`address` is the customer's own, so that failed logins count against them and not against the facade."""
+
+    def __init__(self, http: HttpClient, exchange_key: str) -> None:
+        self._http = http
+        self._exchange_key = exchange_key
+
+    async def log_in(self, email: str, password: str, address: str | None) -> Token | None:
+        """None when identity does not know these, or does not look at them now after too many failures."""
+        path, login = "/api/identity/tokens", {"email": email, "password": password}
+        body = await ask(
+            self._http, "POST", path, absent=_NO_TOKEN, idempotent=True, json=login, headers=_seen(address)
+        )
+        return None if body is None else read(Token, body)
+
+    async def exchange(self, number: int) -> Token | None:
+        """A token for whoever the old shop knows under this number; None while identity has not heard of them."""
+        headers = {"Authorization": f"Bearer {self._exchange_key}"}
+        path, asked = "/api/identity/exchanges", {"customer_number": number}
+        body = await ask(self._http, "POST", path, absent=[404], idempotent=True, json=asked, headers=headers)
+        return None if body is None else read(Token, body)
+
+    async def profile(self, token: str) -> Profile:
+        """Whom the token speaks for."""
+        headers = {"Authorization": f"Bearer {token}"}
+        return read(Profile, await ask(self._http, "GET", "/api/identity/me", headers=headers))
+
+    async def register(self, new: Registration, address: str | None) -> None:
+        """Make a customer. Raises `EmailKnown`, `RegistrationRefused`."""
+        body = {"email": new.email, "name": new.name, "password": new.password}
+        headers = {**_seen(address), "Idempotency-Key": new.key}
+        path = "/api/identity/customers"
+        try:
+            answer = await self._http.request("POST", path, idempotent=True, json=body, headers=headers)
+        except (DependencyUnavailable, BreakerOpen, DeadlineExceeded) as error:
+            raise CannotAnswer(f"identity: {error or type(error).__name__}") from error
+        if answer.status_code == 409 and read(_Problem, answer.content).type == _EMAIL_TAKEN:
+            raise EmailKnown
+        if answer.status_code == 422:
+            raise RegistrationRefused
+        if answer.status_code != 201:
+            raise CannotAnswer(f"identity answered {answer.status_code}")
+
+
+def _seen(address: str | None) -> dict[str, str]:
+    return {} if address is None else {"X-Forwarded-For": address}
