@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from facade import guard
+from facade import cutover, guard
 from facade.counting import Totals
 from facade.cutover import FACADE, Cutover, Work
 from facade.domain import Capability, Entry, Move, Overtaken, ReasonMissing, Recorded, Stage, Standing, plan
@@ -80,8 +80,8 @@ class Overview:
 class Migration:
     """What operators can do."""
 
-    def __init__(self, storage: Storage, bridge: Bridge, cutover: Cutover) -> None:
-        self._storage, self._bridge, self._cutover = storage, bridge, cutover
+    def __init__(self, storage: Storage, bridge: Bridge, cutovers: Cutover) -> None:
+        self._storage, self._bridge, self._cutovers = storage, bridge, cutovers
 
     async def move(self, capability: Capability, wish: Wish, who: str) -> Standing:
         """Where it stands afterwards; a repeated wish changes nothing.
@@ -145,8 +145,8 @@ class Migration:
             entry = Entry(who, wish.reason, wish.force, evidence.document())
             if not move.parks:
                 return await work.replace(move.before, _moved(move), entry, anew=move.begins_comparison)
-            parked = await self._cutover.park(work, move, entry)
-        return await self._cutover.finish(parked, move, entry)
+            parked = await cutover.park(work, move, entry)
+        return await self._cutovers.finish(parked, move, entry)
 
 
 def _moved(move: Move) -> Standing:

@@ -17,7 +17,7 @@ from facade.domain import Abandoned, Entry, Move, Overtaken, Side, Stage, Standi
 
 log = structlog.get_logger(__name__)
 LIMIT_SECONDS = 1.8  # from parking to flipping: a customer's checkout takes no more than two seconds longer
-ABANDONED_SECONDS = 2.5  # the leader has given up long before; parked writes wait for three
+ABANDONED_SECONDS = 2.2  # the leader has given up by then; parked writes wait for three
 LOOK_SECONDS = 0.01
 PLACED_SECONDS = 60.0  # what was placed before is known to have arrived: the lag may be two seconds
 FACADE = "facade"
@@ -54,9 +54,13 @@ class Work(Protocol):
 
 
 class Board(Protocol):
-    """Standings, what the replicas report, and the orders that were placed."""
+    """Where standings are kept."""
 
     def begin(self) -> AbstractAsyncContextManager[Work]: ...
+
+
+class Reports(Protocol):
+    """What the replicas tell of themselves."""
 
     async def behind(self, standing: Standing) -> int:
         """How many replicas do not know this generation yet, or still have writes under way."""
@@ -65,23 +69,26 @@ class Board(Protocol):
         """Numbers of the orders that the new side took lately, the newest first."""
 
 
+async def park(work: Work, move: Move, entry: Entry) -> Standing:
+    """The first step, in the transaction that has asked the guard."""
+    stage = Stage.CUTOVER if move.stage is Stage.MODERN else move.before.stage
+    after = replace(move.before, stage=stage, parked=True)
+    return await work.replace(move.before, after, entry, returns_to=move.before.stage)
+
+
 class Cutover:
     """Moves that change who writes. `limit` in seconds."""
 
     def __init__(
         self,
         board: Board,
+        reports: Reports,
         bridge: Bridge,
         limit: float = LIMIT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._board, self._bridge, self._limit, self._clock = board, bridge, limit, clock
-
-    async def park(self, work: Work, move: Move, entry: Entry) -> Standing:
-        """The first step, in the transaction that has asked the guard."""
-        stage = Stage.CUTOVER if move.stage is Stage.MODERN else move.before.stage
-        after = replace(move.before, stage=stage, parked=True)
-        return await work.replace(move.before, after, entry, returns_to=move.before.stage)
+        self._board, self._reports, self._bridge = board, reports, bridge
+        self._limit, self._clock = limit, clock
 
     async def finish(self, parked: Standing, move: Move, entry: Entry) -> Standing:
         """The rest. Raises `CutoverUndone`; then the capability is where it was, or will be in a moment."""
@@ -110,7 +117,7 @@ class Cutover:
         return True
 
     async def _emptied(self, parked: Standing, begun: float) -> float:
-        while await self._board.behind(parked):  # noqa: ASYNC110 - other processes, which set no event of ours
+        while await self._reports.behind(parked):  # noqa: ASYNC110 - other processes, which set no event of ours
             await asyncio.sleep(LOOK_SECONDS)
         return self._clock() - begun
 
@@ -118,7 +125,7 @@ class Cutover:
         if side(parked, "") is Side.LEGACY:
             await self._bridge.drain_to_shop(seconds)
         else:
-            await self._bridge.drain_to_legacy(await self._board.placed_within(PLACED_SECONDS), seconds)
+            await self._bridge.drain_to_legacy(await self._reports.placed_within(PLACED_SECONDS), seconds)
 
     async def _flip(self, parked: Standing, move: Move, entry: Entry) -> Standing:
         after = replace(parked, stage=move.stage, percent=move.percent, parked=False)

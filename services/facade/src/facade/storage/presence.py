@@ -1,6 +1,7 @@
 """What replicas report of themselves, and what a cut-over has to know of them."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,19 +19,23 @@ from facade.storage.tables import placed, presence, standing
 ALIVE_SECONDS = 2
 # A replica that died with a write under way: the other side may still be at it, as long as the gateway would wait.
 WRITE_SECONDS = 20
-KEPT = "1 hour"
+KEPT_SECONDS = 3600
 
 
 def _ago(seconds: float) -> sa.ColumnElement[Any]:
-    return sa.func.now() - sa.func.make_interval(0, 0, 0, 0, 0, 0, sa.literal(seconds, sa.Float))
+    return sa.func.now() - sa.literal(timedelta(seconds=seconds), sa.Interval)
 
 
 # One round trip, ten times a second from each replica.
-_reports = sa.func.unnest(
-    sa.bindparam("capabilities", type_=sa.ARRAY(sa.Text)),
-    sa.bindparam("generations", type_=sa.ARRAY(sa.BigInteger)),
-    sa.bindparam("in_flight", type_=sa.ARRAY(sa.Integer)),
-).table_valued("capability", "generation", "in_flight")
+_reports = (
+    sa.func.unnest(
+        sa.bindparam("capabilities", type_=sa.ARRAY(sa.Text)),
+        sa.bindparam("generations", type_=sa.ARRAY(sa.BigInteger)),
+        sa.bindparam("in_flight", type_=sa.ARRAY(sa.Integer)),
+    )
+    .table_valued("capability", "generation", "in_flight")
+    .render_derived()
+)
 _told = insert(presence).from_select(
     ["replica", "capability", "generation", "in_flight"],
     sa.select(
@@ -63,9 +68,7 @@ _note = insert(placed).values(number=sa.bindparam("number", type_=sa.BigInteger)
 AT_MOST = 5000  # numbers that the bridge takes in one call
 _lately = (
     sa.select(placed.c.number)
-    .where(
-        placed.c.at > sa.func.now() - sa.func.make_interval(0, 0, 0, 0, 0, 0, sa.bindparam("seconds", type_=sa.Float))
-    )
+    .where(placed.c.at > sa.func.now() - sa.bindparam("age", type_=sa.Interval))
     .order_by(placed.c.at.desc())
     .limit(AT_MOST)
 )
@@ -106,11 +109,11 @@ class SqlPresence:
 
     async def placed_within(self, seconds: float) -> list[int]:
         async with self._database.autocommit() as connection:
-            return list((await connection.scalars(_lately, {"seconds": seconds})).all())
+            return list((await connection.scalars(_lately, {"age": timedelta(seconds=seconds)})).all())
 
     async def forget_old(self) -> None:
         """Delete what no cut-over asks for any more."""
-        old = sa.func.now() - sa.cast(KEPT, sa.Interval)
+        old = _ago(KEPT_SECONDS)
         async with self._database.autocommit() as connection:
             await connection.execute(sa.delete(presence).where(presence.c.seen_at < old))
             await connection.execute(sa.delete(placed).where(placed.c.at < old))
