@@ -96,8 +96,8 @@ async def test_a_new_side_that_never_answers_is_a_mismatch() -> None:
 
 
 async def test_a_bug_of_an_adapter_is_a_mismatch() -> None:
-    found = await verdict(read(FakeSide(listed()), FakeSide(KeyError("price")), listed()))
-    assert found == Verdict(Outcome.MISMATCHED, (NO_ANSWER,))
+    (found,) = (await verdict(read(FakeSide(listed()), FakeSide(KeyError("price")), listed()))).differences
+    assert found == Difference("status", Kind.STATUS, None, "no answer, KeyError")
 
 
 async def test_without_the_old_shop_there_is_nothing_to_compare_with() -> None:

@@ -71,6 +71,7 @@ class Proxy:
         budget: Budget,
         mirror: Mirror,
         tally: Tally,
+        canary_seconds: float = CANARY_SECONDS,
     ) -> None:
         self._sides = sides
         self._standings = standings
@@ -79,6 +80,7 @@ class Proxy:
         self._budget = budget
         self._mirror = mirror
         self._tally = tally
+        self._canary_seconds = canary_seconds
 
     def router(self) -> APIRouter:
         """Of any method: which there are is for the old shop to say."""
@@ -137,7 +139,7 @@ class Proxy:
     async def _try(self, standing: Standing, request: LegacyRequest, place: Place) -> LegacyResponse | None:
         """The new side's answer; None when it has none and the old shop can still be asked."""
         try:
-            answer = await self._by(Side.MODERN, standing.capability, request, place, CANARY_SECONDS)
+            answer = await self._by(Side.MODERN, standing.capability, request, place, self._canary_seconds)
         except Exception as error:
             log.warning("canary.failed", capability=standing.capability, error=type(error).__name__)
             self._budget.record(standing, error=True)

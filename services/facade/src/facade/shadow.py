@@ -162,7 +162,6 @@ class Shadow:
         found = tuple(asdict(each) for each in verdict.differences[:20])
         path = f"{request.path}?{request.query}" if request.query else request.path
         self._tally.mismatched(capability, Mismatch(request.method, path, found))
-        log.info("shadow.mismatched", capability=capability, kinds=sorted({each.kind for each in verdict.differences}))
 
     def _drop(self, capability: Capability) -> None:
         COMPARED.labels(capability, "dropped").inc()

@@ -1,9 +1,8 @@
 """Something that both sides can be asked more than once, and what their answers differ in."""
 
 import asyncio
+from dataclasses import replace
 from typing import Protocol
-
-import structlog
 
 from facade.comparison import Difference, Kind, compare
 from facade.comparison.difference import within
@@ -12,7 +11,6 @@ from facade.domain import Side
 from facade.legacy_http import LegacyRequest, LegacyResponse
 from facade.ports import CannotAnswer, Quotes, Upstream
 
-log = structlog.get_logger(__name__)
 # A side that fails has to show in the match rate: otherwise one that answers every second time would be promoted.
 NO_ANSWER = Difference("status", Kind.STATUS, None, "no answer")
 
@@ -48,8 +46,8 @@ class Read:
 
     async def differences(self) -> list[Difference]:
         legacy, modern = await asyncio.gather(self._ask_legacy(), self._ask_modern())
-        if modern is None:
-            return [NO_ANSWER]
+        if isinstance(modern, Difference):
+            return [modern]
         found = await self._compare(legacy, modern)
         if found and self._noisy is None:
             again = await self._ask_legacy()
@@ -60,16 +58,16 @@ class Read:
         # What is known is good for one look: the next one is later.
         return self._known.pop(Side.LEGACY, None) or await self._legacy.answer(self._request)
 
-    async def _ask_modern(self) -> LegacyResponse | None:
+    async def _ask_modern(self) -> LegacyResponse | Difference:
         if (known := self._known.pop(Side.MODERN, None)) is not None:
             return known
         try:
             return await self._modern.answer(self._request)
         except (CannotAnswer, TimeoutError):
-            return None
+            return NO_ANSWER
         except Exception as error:
-            log.warning("shadow.adapter-failed", error=type(error).__name__)
-            return None
+            # Not logged: the sample names it, and it would be the same line for each request.
+            return replace(NO_ANSWER, modern=f"no answer, {type(error).__name__}")
 
 
 class Write:
