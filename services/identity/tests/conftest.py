@@ -18,6 +18,7 @@ OPERATOR = {"email": "operator@banyan.example", "password": "a long operator pas
 CUSTOMER = {"email": "ada@example.org", "name": "Ada Lovelace", "password": "correct horse battery"}
 ADDRESS_LIMIT = 20  # of the default's 100, each of which is a real hash
 KEY = "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI="
+HASH_KEY = "YmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmI"
 
 
 @dataclass
@@ -86,7 +87,9 @@ def make_settings() -> Callable[..., Settings]:
             "port": 0,
             "database_url": database.url,
             "database_password": database.password,
+            "nats_url": "nats://127.0.0.1:1",
             "key_encryption_key": KEY,
+            "hash_key": HASH_KEY,
             "operator_email": OPERATOR["email"],
             "operator_password": OPERATOR["password"],
         }

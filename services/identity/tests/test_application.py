@@ -54,8 +54,11 @@ class FakeStorage:
     account_writes: int = 0
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator["FakeStorage"]:
+    async def begin(self, handling: UUID | None = None) -> AsyncIterator["FakeStorage"]:
         yield self
+
+    async def next_number(self) -> int:
+        return 1_000_001 + self.account_writes
 
     async def add_account(self, account: Account) -> None:
         if account.email in self.accounts:
@@ -81,6 +84,19 @@ class FakeStorage:
 
     async def account(self, account_id: UUID) -> Account | None:
         return next((account for account in self.accounts.values() if account.id == account_id), None)
+
+    async def account_by_number(self, number: int) -> Account | None:
+        return next((account for account in self.accounts.values() if account.number == number), None)
+
+    async def lock_account(self, account_id: UUID) -> Account | None:
+        return await self.account(account_id)
+
+    async def lock_by_email(self, email: str) -> Account | None:
+        return await self.account_by_email(email)
+
+    async def follow_legacy(self, account: Account) -> None:
+        self.accounts = {email: known for email, known in self.accounts.items() if known.id != account.id}
+        await self.add_account(account)
 
     async def account_by_email(self, email: str) -> Account | None:
         return self.accounts.get(email)
@@ -184,7 +200,7 @@ async def test_a_token_names_the_account_its_roles_and_ten_minutes() -> None:
     storage = FakeStorage()
     keys = SigningKeys(storage, FakeSigner(), Issuer("issuer", "audience"), clock=lambda: NOON)
     await keys.rotate()
-    account = Account(UUID(int=7), "ada@example.org", "Ada", "hash")
+    account = Account(UUID(int=7), "ada@example.org", "Ada", "hash", 1_000_001)
     assert await keys.issue(account) == f"key-1 {UUID(int=7)} ['customer'] 600"
 
 

@@ -76,7 +76,7 @@ def test_a_counted_account_cannot_be_read_from_what_it_is_counted_under() -> Non
 
 
 def test_an_account_does_not_show_its_hash() -> None:
-    account = Account(UUID(int=1), "a@b.example", "A", "$argon2id$secret")
+    account = Account(UUID(int=1), "a@b.example", "A", "$argon2id$secret", 1_000_001)
     assert "argon2id" not in repr(account)
 
 

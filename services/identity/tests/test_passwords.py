@@ -1,6 +1,7 @@
 """Password hashes: right, equally slow for everybody, and never more than two at once."""
 
 import asyncio
+import hashlib
 import subprocess
 import sys
 import threading
@@ -104,6 +105,30 @@ async def test_a_hash_with_older_parameters_is_to_be_replaced() -> None:
     assert right
     assert better is not None
     assert "m=19456,t=2,p=1" in better
+
+
+KNOWN_THERE = "legacy-sha1$0badcafe$" + hashlib.sha1(b"0badcafecorrect horse").hexdigest()  # noqa: S324
+
+
+async def test_a_hash_of_the_old_shop_is_verified_and_to_be_replaced() -> None:
+    passwords = Argon2Passwords()
+    right, better = await passwords.verify("correct horse", KNOWN_THERE)
+    assert right
+    assert better is not None
+    assert await passwords.verify("correct horse", better) == (True, None)
+
+
+async def test_the_old_shop_hashed_what_was_typed_whatever_its_composition() -> None:
+    typed = "Ko\u0308nigsweg"
+    known = "legacy-sha1$0badcafe$" + hashlib.sha1(f"0badcafe{typed}".encode()).hexdigest()  # noqa: S324
+    assert (await Argon2Passwords().verify(typed, known))[0]
+
+
+@pytest.mark.parametrize("known", [KNOWN_THERE, "legacy-sha1$$", "legacy-sha1$"])
+async def test_a_wrong_password_for_a_hash_of_the_old_shop_costs_a_full_one(known: str) -> None:
+    hasher = RecordingHasher()
+    assert await Argon2Passwords(hasher).verify("battery staple", known) == (False, None)
+    assert len(hasher.verified) == 1
 
 
 async def test_no_more_than_two_are_hashed_at_once() -> None:

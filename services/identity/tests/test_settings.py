@@ -28,6 +28,16 @@ def test_both_alphabets_of_base64_spell_the_same_key(make_settings: Callable[...
     assert key_bytes(standard.key_encryption_key) == key_bytes(for_urls.key_encryption_key)
 
 
+def test_a_key_may_lack_its_padding(make_settings: Callable[..., Settings]) -> None:
+    settings = make_settings(Anywhere(), hash_key="-_" * 21 + "8")
+    assert len(key_bytes(settings.hash_key)) == 32
+
+
+def test_a_short_exchange_key_is_refused(make_settings: Callable[..., Settings]) -> None:
+    with pytest.raises(ValidationError, match="exchange_key"):
+        make_settings(Anywhere(), exchange_key="guess me")
+
+
 def test_secrets_do_not_show(make_settings: Callable[..., Settings]) -> None:
     settings = make_settings(Anywhere())
     assert settings.operator_password.get_secret_value() not in repr(settings)

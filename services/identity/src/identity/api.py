@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from math import ceil
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import orjson
@@ -82,7 +82,10 @@ class Login(BaseModel):
 
 
 class CustomerAnswer(BaseModel):
+    """`number` is what the old shop calls the customer by."""
+
     id: UUID
+    number: int
     email: str
     name: str
 
@@ -157,7 +160,7 @@ def router(
     async def me(caller: Annotated[Caller, Depends(authenticated)]) -> ProfileAnswer:
         """Who the token speaks for."""
         account = await accounts.profile(caller.id)
-        return ProfileAnswer(id=account.id, email=account.email, name=account.name, roles=list(account.roles))
+        return ProfileAnswer(**_customer(account), roles=list(account.roles))
 
     @routes.post("/keys", status_code=201, responses=responses(401, 403), dependencies=[Depends(operator)])
     async def rotate() -> KeyAnswer:
@@ -187,8 +190,11 @@ def client_address(request: Request) -> str:
 
 
 def _registered(account: Account) -> Answer:
-    answer = CustomerAnswer(id=account.id, email=account.email, name=account.name)
-    return Answer(201, answer.model_dump_json().encode())
+    return Answer(201, CustomerAnswer(**_customer(account)).model_dump_json().encode())
+
+
+def _customer(account: Account) -> dict[str, Any]:
+    return {"id": account.id, "number": account.number, "email": account.email, "name": account.name}
 
 
 @contextmanager

@@ -5,7 +5,16 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from identity.application import Accounts, SigningKeys
+from identity.settings import Settings
+
 log = structlog.get_logger(__name__)
+
+
+async def first_things(keys: SigningKeys, accounts: Accounts, settings: Settings) -> None:
+    """What has to be there before anybody can be served."""
+    await keys.rotate_if_due(settings.rotate_after)
+    await accounts.ensure_operator(settings.operator_email, settings.operator_password.get_secret_value())
 
 
 class Bootstrap:

@@ -1,20 +1,25 @@
 """Composition root of identity: settings in, application out."""
 
+from functools import partial
+
 from fastapi import FastAPI
 
-import chassis.service
+from chassis import asyncapi, service
 from chassis.auth import TokenVerifier, authenticated, operator
+from chassis.bus import Bus
+from chassis.consumer import Consumer
 from chassis.lifecycle import Lifecycle, serve
 from chassis.periodic import Periodic
 from chassis.settings import load
 from chassis.storage import Database
 from chassis.telemetry import Telemetry
-from identity import api
+from identity import api, exchange, messaging
 from identity.application import Accounts, Clock, Issuer, SigningKeys, utc_now
-from identity.bootstrap import Bootstrap
+from identity.bootstrap import Bootstrap, first_things
 from identity.domain import LoginLimits
 from identity.keys import JwtSigner, Vault
 from identity.passwords import Argon2Passwords, give_memory_back
+from identity.sealing import Unsealer
 from identity.settings import Settings, key_bytes
 from identity.storage import SqlStorage
 
@@ -26,42 +31,41 @@ def create_app(
     settings: Settings,
     *,
     database: Database | None = None,
+    bus: Bus | None = None,
     passwords: Argon2Passwords | None = None,
     limits: LoginLimits | None = None,
     clock: Clock = utc_now,
 ) -> tuple[FastAPI, Lifecycle]:
     """The application and its lifecycle; every dependency can be replaced."""
-    database = database or Database(settings)
+    database, bus = database or Database(settings), bus or Bus(settings, settings.service_name)
     passwords = passwords or Argon2Passwords()
     storage = SqlStorage(database)
     vault = Vault(key_bytes(settings.key_encryption_key))
     accounts = Accounts(storage, passwords, limits or LoginLimits(), clock)
     keys = SigningKeys(storage, JwtSigner(vault), Issuer(settings.token_issuer, settings.token_audience), clock)
     verifier = TokenVerifier(keys.published, settings, clock=lambda: clock().timestamp())
-
-    async def rotate_if_due() -> None:
-        await keys.rotate_if_due(settings.rotate_after)
-
-    async def first_things() -> None:
-        await rotate_if_due()
-        await accounts.ensure_operator(settings.operator_email, settings.operator_password.get_secret_value())
-
-    bootstrap = Bootstrap(first_things)
+    bootstrap = Bootstrap(partial(first_things, keys, accounts, settings))
+    unseal = Unsealer(key_bytes(settings.hash_key)).open
+    consumer = Consumer(bus, settings.service_name, messaging.handlers(accounts, unseal))
     lifecycle = Lifecycle(
         [
             Telemetry(settings),
             database,
+            bus,
             passwords,
             bootstrap,
-            Periodic("key-rotation", ROTATION_CHECK_SECONDS, rotate_if_due),
+            consumer,
+            Periodic("key-rotation", ROTATION_CHECK_SECONDS, partial(keys.rotate_if_due, settings.rotate_after)),
             Periodic("retention", RETENTION_SECONDS, storage.forget_old, finish=False),
-        ]
+        ],
+        consuming=[consumer],
     )
-    routes = api.router(
-        accounts, keys, storage.idempotency, vault.fingerprint, authenticated(verifier), operator(verifier)
-    )
+    callers = authenticated(verifier), operator(verifier)
+    routers = [api.router(accounts, keys, storage.idempotency, vault.fingerprint, *callers)]
+    routers += exchange.routers(accounts, keys, settings.exchange_key)
+    messages = asyncapi.document(settings, messaging.PRODUCES, messaging.CONSUMES)
     ready = [bootstrap.bootstrapped]
-    return chassis.service.create_app(settings, lifecycle, database, [routes], api.PROBLEMS, ready), lifecycle
+    return service.create_app(settings, lifecycle, database, routers, api.PROBLEMS, ready, messages), lifecycle
 
 
 def main() -> None:

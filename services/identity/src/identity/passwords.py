@@ -1,8 +1,13 @@
-"""Password hashes: argon2id, beside the event loop, and never more at once than the memory allows."""
+"""Password hashes: argon2id, beside the event loop, and never more at once than the memory allows.
+
+What the old shop made is verified too, and replaced at once.
+"""
 
 import asyncio
 import contextlib
 import ctypes
+import hashlib
+import hmac
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +16,7 @@ from typing import TypeVar
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from identity.domain import PasswordsBusy
+from identity.domain import LEGACY_HASH, PasswordsBusy
 
 T = TypeVar("T")
 
@@ -61,8 +66,17 @@ class Argon2Passwords:
     async def verify(self, password: str, password_hash: str | None) -> tuple[bool, str | None]:
         """Right or wrong, and the hash to keep instead. Without a hash: wrong, after the same work."""
         known = password_hash or self._nobodys
-        right, better = await self._in_thread(lambda: self._hashes.verify_and_update(_normal(password), known))
+        right, better = await self._in_thread(lambda: self._verified(password, known))
         return right and password_hash is not None, better
+
+    def _verified(self, password: str, known: str) -> tuple[bool, str | None]:
+        if not known.startswith(LEGACY_HASH):
+            return self._hashes.verify_and_update(_normal(password), known)
+        if _is_of_legacy(password, known):
+            return True, self._hashes.hash(_normal(password))
+        # SHA-1 is a thousand times faster: without this, a wrong password would tell who has not been here yet.
+        self._hashes.verify(_normal(password), self._nobodys)
+        return False, None
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         try:
@@ -74,6 +88,13 @@ class Argon2Passwords:
         running.add_done_callback(lambda _: self._free.release())
         # A thread cannot be cancelled: shielded, its place stays taken until it is done, though its caller has left.
         return await asyncio.shield(running)
+
+
+def _is_of_legacy(password: str, known: str) -> bool:
+    """Whether the password is the one of a hash that the old shop made, of the letters as they were typed."""
+    salt, _, digest = known.removeprefix(LEGACY_HASH).rpartition("$")
+    sha1 = hashlib.sha1((salt + password).encode(), usedforsecurity=False)
+    return hmac.compare_digest(sha1.hexdigest(), digest)
 
 
 def _normal(password: str) -> str:

@@ -6,13 +6,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from chassis.settings import DatabaseSettings, IssuerSettings, ServiceSettings
+from chassis.settings import BusSettings, DatabaseSettings, IssuerSettings, ServiceSettings
 
 
 def key_bytes(secret: SecretStr) -> bytes:
-    """The 32 bytes that the secret spells in base64, of either alphabet."""
-    text = secret.get_secret_value().strip()
-    return b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
+    """The 32 bytes that the secret spells in base64, of either alphabet, padded or not."""
+    text = secret.get_secret_value().strip().rstrip("=")
+    return b64decode(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4), validate=True)
 
 
 def _key_of_32_bytes(secret: SecretStr) -> SecretStr:
@@ -25,12 +25,17 @@ def _key_of_32_bytes(secret: SecretStr) -> SecretStr:
     return secret
 
 
-class Settings(ServiceSettings, DatabaseSettings, IssuerSettings):
+Key = Annotated[SecretStr, AfterValidator(_key_of_32_bytes)]
+
+
+class Settings(ServiceSettings, DatabaseSettings, BusSettings, IssuerSettings):
     """What the process reads from its environment."""
 
     service_name: str = "identity"
-    key_encryption_key: Annotated[SecretStr, AfterValidator(_key_of_32_bytes)] = Field(
-        description="seals the signing keys in the database: base64 of 32 bytes"
+    key_encryption_key: Key = Field(description="seals the signing keys in the database: base64 of 32 bytes")
+    hash_key: Key = Field(description="opens the password hashes that bridge has sealed: base64 of 32 bytes")
+    exchange_key: Annotated[SecretStr, Field(min_length=16)] | None = Field(
+        default=None, description="shared with facade; unset: there is no exchange of the old shop's sessions"
     )
     rotate_after: timedelta = Field(
         default=timedelta(days=30), ge=timedelta(hours=1), description="age of the newest signing key (P30D)"

@@ -3,13 +3,16 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.idempotency import Answer, Claim, IdempotencyKeys, idempotency_table
+from chassis.inbox import Inbox, inbox_table
 from chassis.storage import Database
 from identity.domain import Account, EmailTaken, KeyRing, SigningKey, Throttle
 
@@ -17,6 +20,8 @@ _KEYS_LOCK = 7_263_101
 _FORGET_ATTEMPTS = timedelta(hours=1)  # longer than their window, and than any block
 
 metadata = sa.MetaData()
+# Above any number that the old shop gives out by itself: both give numbers until it is gone.
+numbers = sa.Sequence("account_number", start=1_000_001, metadata=metadata)
 
 account = sa.Table(
     "account",
@@ -27,6 +32,9 @@ account = sa.Table(
     sa.Column("password_hash", sa.Text, nullable=False),
     sa.Column("operator", sa.Boolean, nullable=False),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.Column("number", sa.BigInteger, nullable=False, server_default=numbers.next_value()),
+    sa.Column("legacy_version", sa.BigInteger, nullable=False, server_default="0"),
+    sa.UniqueConstraint("number", name="account_number_key"),
     sa.CheckConstraint("email = lower(email)", name="account_email_normal"),
 )
 
@@ -50,10 +58,16 @@ signing_key = sa.Table(
 )
 
 idempotency_key = idempotency_table(metadata)
+inbox = inbox_table(metadata)
+_inbox = Inbox(inbox)
 
-_columns = (account.c.id, account.c.email, account.c.name, account.c.password_hash, account.c.operator)
-_by_id = sa.select(*_columns).where(account.c.id == sa.bindparam("wanted"))
-_by_email = sa.select(*_columns).where(account.c.email == sa.bindparam("wanted"))
+_FIELDS = ("id", "email", "name", "password_hash", "number", "operator", "legacy_version")
+_account = sa.select(*(account.c[name] for name in _FIELDS))
+_by_id = _account.where(account.c.id == sa.bindparam("wanted"))
+_by_email = _account.where(account.c.email == sa.bindparam("wanted"))
+_by_number = _account.where(account.c.number == sa.bindparam("wanted"))
+_lock_by_id, _lock_by_email = _by_id.with_for_update(), _by_email.with_for_update()
+_next_number = sa.select(numbers.next_value())
 _add_account = (
     insert(account).on_conflict_do_nothing(index_elements=[account.c.email]).returning(sa.literal(value=True))
 )
@@ -61,6 +75,12 @@ _new_operator = insert(account)
 _put_operator = _new_operator.on_conflict_do_update(
     index_elements=[account.c.email],
     set_={name: _new_operator.excluded[name] for name in ("name", "password_hash", "operator")},
+)
+_new_follower = insert(account)
+_follow_legacy = _new_follower.on_conflict_do_update(
+    index_elements=[account.c.id],
+    set_={name: _new_follower.excluded[name] for name in _FIELDS if name not in ("id", "operator")},
+    where=account.c.legacy_version <= _new_follower.excluded.legacy_version,
 )
 _change_password = (
     sa.update(account).where(account.c.id == sa.bindparam("of")).values(password_hash=sa.bindparam("better"))
@@ -94,6 +114,22 @@ class SqlUnitOfWork:
     def __init__(self, connection: AsyncConnection, idempotency: IdempotencyKeys) -> None:
         self._connection = connection
         self._idempotency = idempotency
+
+    async def next_number(self) -> int:
+        return int(await self._connection.scalar(_next_number) or 0)
+
+    async def lock_account(self, account_id: UUID) -> Account | None:
+        return await _one(self._connection, _lock_by_id, account_id)
+
+    async def lock_by_email(self, email: str) -> Account | None:
+        return await _one(self._connection, _lock_by_email, email)
+
+    async def follow_legacy(self, followed: Account) -> None:
+        """Raises `EmailTaken`."""
+        try:
+            await self._connection.execute(_follow_legacy, _row(followed))
+        except IntegrityError as error:
+            raise EmailTaken("An account with this e-mail address exists") from error
 
     async def add_account(self, new: Account) -> None:
         """Raises `EmailTaken`."""
@@ -143,30 +179,40 @@ class SqlStorage:
         self.idempotency = IdempotencyKeys(database, idempotency_key)
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[SqlUnitOfWork]:
+    async def begin(self, handling: UUID | None = None) -> AsyncIterator[SqlUnitOfWork]:
         async with self._database.transaction() as connection:
+            if handling is not None:
+                await _inbox.accept(connection, handling)
             yield SqlUnitOfWork(connection, self.idempotency)
 
     async def account(self, account_id: UUID) -> Account | None:
-        return await self._one(_by_id, account_id)
+        return await self._read(_by_id, account_id)
 
     async def account_by_email(self, email: str) -> Account | None:
-        return await self._one(_by_email, email)
+        return await self._read(_by_email, email)
+
+    async def account_by_number(self, number: int) -> Account | None:
+        return await self._read(_by_number, number)
 
     async def keys(self) -> KeyRing:
         async with self._database.autocommit() as connection:
             return await _key_ring(connection)
 
     async def forget_old(self) -> None:
-        """Delete login attempts and idempotency keys that no longer matter."""
+        """Delete login attempts, idempotency keys and ids of messages that no longer matter."""
         async with self._database.transaction() as connection:
             await connection.execute(_forget_attempts)
             await self.idempotency.forget_old(connection)
+            await _inbox.forget_old(connection)
 
-    async def _one(self, query: sa.Select[UUID, str, str, str, bool], wanted: UUID | str) -> Account | None:
+    async def _read(self, query: sa.Select[Any], wanted: UUID | str | int) -> Account | None:
         async with self._database.autocommit() as connection:
-            row = (await connection.execute(query, {"wanted": wanted})).one_or_none()
-        return None if row is None else Account(*row)
+            return await _one(connection, query, wanted)
+
+
+async def _one(connection: AsyncConnection, query: sa.Select[Any], wanted: UUID | str | int) -> Account | None:
+    row = (await connection.execute(query, {"wanted": wanted})).one_or_none()
+    return None if row is None else Account(*row)
 
 
 async def _key_ring(connection: AsyncConnection) -> KeyRing:
@@ -174,10 +220,4 @@ async def _key_ring(connection: AsyncConnection) -> KeyRing:
 
 
 def _row(new: Account) -> dict[str, object]:
-    return {
-        "id": new.id,
-        "email": new.email,
-        "name": new.name,
-        "password_hash": new.password_hash,
-        "operator": new.operator,
-    }
+    return {name: getattr(new, name) for name in _FIELDS}
