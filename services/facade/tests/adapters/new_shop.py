@@ -33,7 +33,8 @@ class Account:
 class NewShop:
     """All four services. `down` names those that do not answer, `lost` how many answers to new orders get lost.
 
-    An order is pending for `looks` looks; while `stuck` it stays so until it is cancelled.
+    `instead` has other answers for a path. An order is pending for `looks` looks; while `stuck` it stays so until it is
+    cancelled.
     """
 
     now: Callable[[], datetime]
@@ -43,6 +44,7 @@ class NewShop:
     orders: list[dict[str, Any]] = field(default_factory=list)
     down: set[str] = field(default_factory=set)
     asked: list[httpx.Request] = field(default_factory=list)
+    instead: dict[str, Callable[[], httpx.Response]] = field(default_factory=dict)
     lost: int = 0
     looks: int = 1
     stuck: bool = False
@@ -56,6 +58,8 @@ class NewShop:
         service = request.url.host
         if service in self.down:
             raise httpx.ConnectError("refused")
+        if (instead := self.instead.get(request.url.path)) is not None:
+            return instead()
         for method, pattern, answer in _ROUTES:
             match = re.fullmatch(pattern, request.url.path)
             if method == request.method and match is not None:

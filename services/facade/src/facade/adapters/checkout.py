@@ -13,7 +13,7 @@ from facade.adapters.forms import Item
 from facade.adapters.render import Values
 from facade.ports import CannotAnswer, Placed
 from facade.shop_clients import ShopClients
-from facade.shop_clients.books import Book
+from facade.shop_clients.books import Book, Name
 from facade.shop_clients.orders import Order
 
 # The old shop's customers wait for the end. One that does not come is asked to be the cancellation, which leaves an
@@ -59,7 +59,7 @@ class Checkout:
         order = await self._ended(token, order)
         if order.state == "cancelled" and not _refused_by_card(order):
             raise await self._refusal(order, books, items)
-        return render.order(order, await self._shop.catalog.names(line.isbn for line in order.lines))
+        return render.order(order, {book.isbn: Name(book.isbn, book.number, book.title) for book in books.values()})
 
     async def books(self, items: Sequence[Item]) -> dict[int, Book]:
         """What is ordered; raises `NoSuchProduct` for the first, by number, that is not there."""
@@ -99,8 +99,11 @@ class Checkout:
         if order.reason not in _NO_STOCK:
             return CardProcessorDown()
         # Orders does not say which book it was. Where all are there again, it was one that somebody gave back.
-        available = await self._shop.inventory.available(book.isbn for book in books.values())
         in_order = sorted(items)
+        try:
+            available = await self._shop.inventory.available(book.isbn for book in books.values())
+        except CannotAnswer:
+            available = {}
         short = (number for number, quantity in in_order if available.get(books[number].isbn, 0) < quantity)
         return NotEnoughStock(next(short, in_order[0][0]))
 

@@ -105,7 +105,10 @@ class OrdersClient:
             raise OutcomeUnknown("the first attempt is still running")
         if answer.status_code != 202:
             raise CannotAnswer(f"orders answered {answer.status_code}")
-        return read(Order, answer.content)
+        try:
+            return read(Order, answer.content)
+        except CannotAnswer as error:
+            raise OutcomeUnknown(str(error)) from error
 
     async def quote(self, token: str, wishes: Sequence[Wish]) -> Quote | None:
         """What such an order would cost; None when a book of it is not in the catalogue, or the lines are refused."""
