@@ -22,20 +22,20 @@ class World:
     chance: random.Random
     now: float = 0.0
     books: dict[int, list[tuple[float, dict[str, Any]]]] = field(
-        default_factory=lambda: {number: [(-1.0, product(number))] for number in range(1, 41)}
+        default_factory=lambda: {number: [(-1.0, product(number))] for number in range(1, 21)}
     )
 
     def write(self) -> None:
         """Somebody buys the last copy, a delivery arrives, a price is changed."""
-        history = self.books[self.chance.randint(1, 40)]
+        history = self.books[self.chance.randint(1, 20)]
         latest = history[-1][1]
         sold = {"avail": "N" if latest["avail"] == "Y" else "Y"}
         priced = {"price": f"{self.chance.randint(1, 90)}.{self.chance.randint(0, 99):02d}"}
         history.append((self.now, {**latest, **self.chance.choice((sold, sold, priced))}))
 
     def shelf(self, first: int, moment: float) -> list[dict[str, Any]]:
-        """Twenty books as they were at a moment."""
-        return [self._as_of(number, moment) for number in range(first, first + 20)]
+        """Ten books as they were at a moment."""
+        return [self._as_of(number, moment) for number in range(first, first + 10)]
 
     def _as_of(self, number: int, moment: float) -> dict[str, Any]:
         return next(state for when, state in reversed(self.books[number]) if when <= moment)
@@ -58,7 +58,7 @@ class Shop:
     async def answer(self, request: LegacyRequest) -> LegacyResponse:
         world = self._world
         world.now += 0.002
-        first = 1 if "q" not in request.query else 11
+        first = 11 if "q=" in request.query else 1
         shelf = world.shelf(first, world.now - world.chance.uniform(0, self._lag))
         if self._bug:
             shelf = [{**book, "price": f"{round(float(book['price']))}.00"} for book in shelf]
@@ -68,8 +68,8 @@ class Shop:
         if request.path == "/legacy/":
             # A page that says how many look at it: the old shop contradicts itself.
             online = f"<p>{world.chance.randint(1, 9)} customers online</p>" if "online" in request.query else ""
-            return page(shelf, csrf=noise, after=first + 19, headers=(*HTML, cookie, dated), who=online)
-        body = {"ok": 1, "products": shelf, "next": first + 19}
+            return page(shelf, csrf=noise, after=first + 9, headers=(*HTML, cookie, dated), who=online)
+        body = {"ok": 1, "products": shelf, "next": first + 9}
         turned = dict(reversed(body.items())) if self._lag else body
         return answer(turned, headers=(*JSON, cookie, dated))
 

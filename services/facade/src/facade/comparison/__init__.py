@@ -7,16 +7,19 @@ from facade.comparison.difference import Difference, Kind, Node
 from facade.comparison.read import read, read_headers
 from facade.legacy_http import LegacyResponse
 
-__all__ = ["Difference", "Kind", "Node", "compare", "compare_answers", "read"]
+__all__ = ["Difference", "Kind", "Node", "compare", "compare_answers", "equal", "read"]
 
 _SECRET = re.compile(rb'(name="csrf" value=")[^"]*')
 
 
+def equal(legacy: LegacyResponse, modern: LegacyResponse) -> bool:
+    """Whether they are the same to the byte, but for a token. Most answers are, and need not be read."""
+    return _plain(legacy) == _plain(modern)
+
+
 def compare_answers(legacy: LegacyResponse, modern: LegacyResponse) -> list[Difference]:
-    """What an old client would notice. Most answers are equal to the byte, but for a token: those are not parsed."""
-    if _plain(legacy) == _plain(modern):
-        return []
-    return compare(read(legacy), read(modern))
+    """What an old client would notice."""
+    return [] if equal(legacy, modern) else compare(read(legacy), read(modern))
 
 
 def _plain(answer: LegacyResponse) -> tuple[object, ...]:
