@@ -5,19 +5,20 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from chassis.storage import Database
 from facade.application import Migration
 from facade.cutover import Cutover, NotDrained
-from facade.domain import Capability, Standing
+from facade.domain import Capability, Stage, Standing
 from facade.guard import Lag
 from facade.parking import ParkedWrites
 from facade.ports import Mismatch
 from facade.settings import Settings
 from facade.stages import StandingsWatch
 from facade.storage import SqlCounts, SqlPresence, SqlStorage
-from facade.tally import StoredTally
+from facade.tally import Store, StoredTally
 
 
 @dataclass
@@ -88,6 +89,21 @@ async def running(settings: Settings, bridge: FakeBridge) -> AsyncIterator[Repli
     finally:
         await watch.stop()
         await database.stop()
+
+
+class FakeWatch:
+    """Everything stands in shadow, in one generation."""
+
+    def __init__(self, generation: int) -> None:
+        self.generation = generation
+
+    def of(self, capability: Capability) -> Standing:
+        return Standing(capability, Stage.SHADOW, 0, False, self.generation, datetime.now(UTC))
+
+
+def tally_of(watch: FakeWatch, store: Store) -> StoredTally:
+    """A replica that only counts."""
+    return StoredTally(watch, store, uuid4())
 
 
 async def until(true: Callable[[], bool], seconds: float = 5) -> float:

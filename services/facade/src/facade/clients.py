@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+import httpx
 import structlog
 from pydantic import BaseModel, ValidationError
 
-from chassis.breaker import BreakerOpen
+from chassis.breaker import Breaker, BreakerOpen
 from chassis.errors import DependencyUnavailable
 from chassis.http_client import HttpClient
 from facade.cutover import NotDrained
@@ -24,11 +25,15 @@ class _Status(BaseModel):
     to_legacy: _ToLegacy
 
 
+STATUS_SECONDS, DRAIN_SECONDS = 1.0, 2.5
+
+
 class HttpBridge:
     """Two clients: a drain that fails says nothing about whether the bridge answers, and must not open that breaker."""
 
     def __init__(self, status: HttpClient, drains: HttpClient) -> None:
         self._status, self._drains = status, drains
+        self.parts = [status, drains]
 
     async def lag(self) -> Lag | None:
         """Both ways, in seconds; None while the bridge does not say."""
@@ -58,3 +63,13 @@ class HttpBridge:
             raise NotDrained(f"the bridge is not drained: {error}") from error
         if answer.status_code != 200:
             raise NotDrained(f"the bridge answered {answer.status_code} to a drain")
+
+
+def bridge(url: str, key: str, transport: httpx.AsyncBaseTransport | None = None) -> HttpBridge:
+    """The bridge at an address; `transport` is a seam for tests."""
+
+    def client(name: str, seconds: float) -> HttpClient:
+        headers = {"Authorization": f"Bearer {key}"}
+        return HttpClient(name, url, timeout=seconds, breaker=Breaker(name), headers=headers, transport=transport)
+
+    return HttpBridge(client("bridge", STATUS_SECONDS), client("bridge-drains", DRAIN_SECONDS))
