@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel
 
 from bridge import observe
 from bridge.application import WriteBack
@@ -59,7 +59,7 @@ class OrderEndedData(Heard):
     customer_id: UUID
     lines: tuple[OrderLine, ...]
     total: Amount
-    placed_at: datetime
+    placed_at: AwareDatetime
     origin: str = SHOP
 
 

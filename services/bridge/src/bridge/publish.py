@@ -47,6 +47,7 @@ class Publisher:
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._leading = False
         self._cleaned = float("-inf")
 
     @property
@@ -69,8 +70,6 @@ class Publisher:
     def wake(self) -> None:
         """Look for changes now rather than at the next poll."""
         self._wake.set()
-
-    _leading = False
 
     async def _run(self) -> None:
         await self._capture.ready()
