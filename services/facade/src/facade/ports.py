@@ -69,7 +69,7 @@ class Tally(Protocol):
     def mismatched(self, capability: Capability, mismatch: Mismatch) -> None: ...
 
     def dropped(self, capability: Capability) -> None:
-        """A request was not compared: the queue was full, or the new side gave no answer to compare."""
+        """A request was not compared: the queue was full, or the old shop gave no answer to compare with."""
 
 
 class StepBack(Protocol):
