@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from deploy.local import commands
+from deploy.local import commands, migration
 from deploy.local.place import Place, Ports
 from deploy.local.screen import RunError, Screen
 from deploy.local.servers import ServerFailedError
@@ -82,6 +82,10 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument("--lines", type=int, default=40, help="of the past")
     run = command("run", commands.run, "Python in a service's environment", service=True)
     run.add_argument("arguments", nargs=argparse.REMAINDER)
+    migration.add_arguments(
+        command("migrate", migration.migrate, "move a capability from the old shop to the new side")
+    )
+    command("migration", migration.migration, "where the capabilities stand, and who answers how well")
     trial = command("trial", _trial, "a second run beside the first: system tests, traffic, invariants")
     trial.add_argument("--orders", type=int, default=200)
     return parser

@@ -40,11 +40,12 @@ class Shop:
         params: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
         accept: frozenset[int] = frozenset(),
+        attempts: int = ATTEMPTS,
     ) -> Any:
         """The body of a good answer. A busy shop is asked again; a problem outside `accept` is a RunError."""
-        for attempt in range(ATTEMPTS):
+        for attempt in range(attempts):
             answer = await self._try(self._http.build_request(method, path, json=json, params=params, headers=headers))
-            if answer.status_code not in BUSY or attempt == ATTEMPTS - 1:
+            if answer.status_code not in BUSY or attempt == attempts - 1:
                 break
             await asyncio.sleep(_pause(answer, attempt))
         if answer.is_error and answer.status_code not in accept:

@@ -1,0 +1,141 @@
+"""The operator's two commands for the migration: move a capability, and see where all of them stand."""
+
+import asyncio
+from argparse import ArgumentParser, Namespace
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+from rich.table import Table
+
+from deploy.local.place import Place
+from deploy.local.programs import OPERATOR_EMAIL
+from deploy.local.screen import RunError, Screen
+from deploy.local.shop import Shop
+
+PATH = "/api/migration"
+REFUSALS = frozenset({409, 422})
+STAGES = ("legacy", "shadow", "canary", "cutover", "modern", "retired")
+Capability = Mapping[str, Any]
+T = TypeVar("T")
+
+
+def add_arguments(migrate: ArgumentParser) -> None:
+    """What `migrate` takes."""
+    migrate.add_argument("capability", help="catalog or orders")
+    migrate.add_argument("to", choices=STAGES, metavar="to", help=f"one of {', '.join(STAGES)}")
+    migrate.add_argument("--percent", type=int, help="of the customers, with canary")
+    migrate.add_argument("--reason", default="", help="for the audit trail")
+    migrate.add_argument("--force", action="store_true", help="against the guard; needs a reason")
+
+
+def migrate(options: Namespace, place: Place, screen: Screen) -> None:
+    """Move one capability; a refusal says what is missing."""
+    wish = {"to": options.to, "reason": options.reason, "force": options.force}
+    if options.percent is not None:
+        wish["percent"] = options.percent
+    with screen.step(f"{options.capability} to {options.to}") as step:
+        standing = asyncio.run(_as_operator(place, lambda shop: move(shop, options.capability, wish)))
+        step.detail = f"stands at {stage(standing)}"
+
+
+def migration(_: Namespace, place: Place, screen: Screen) -> None:
+    """Print the table."""
+    found = asyncio.run(_as_operator(place, read))
+    screen.console.print(table(found["items"]))
+    if found["seeded_bug"]:
+        screen.say(f"\na mistake is switched on, to be found: {found['seeded_bug']}", style="yellow")
+
+
+async def move(shop: Shop, capability: str, wish: Mapping[str, Any]) -> Capability:
+    """Where it stands afterwards; raises `RunError` with what the facade says against it."""
+    # Once: a cut-over that was undone holds writes for two seconds, and whether to try again is for people to say.
+    answer = await shop.call(
+        "PUT", f"{PATH}/capabilities/{capability}/stage", json=wish, accept=REFUSALS | {503}, attempts=1
+    )
+    if "stage" not in answer:
+        advice = "make migration; FORCE=yes REASON=… goes on all the same"
+        refused = answer.get("type") == "urn:banyan:problem:promotion-refused"
+        raise RunError(f"{answer['title']}: {answer['detail']}", advice if refused else "make migration")
+    standing: Capability = answer
+    return standing
+
+
+async def read(shop: Shop) -> Mapping[str, Any]:
+    """All capabilities, and the mistake that is switched on."""
+    found: Mapping[str, Any] = await shop.call("GET", f"{PATH}/capabilities")
+    return found
+
+
+async def _as_operator(place: Place, act: Callable[[Shop], Awaitable[T]]) -> T:
+    try:
+        password = place.secret("identity", "operator_password")
+    except OSError as error:
+        raise RunError("there is no run here", "make up") from error
+    async with Shop(place.ports.url("gateway")) as shop:
+        await shop.login(OPERATOR_EMAIL, password)
+        return await act(shop)
+
+
+def table(capabilities: list[Capability]) -> Table:
+    """A column a capability: that stays narrow enough for a pipe."""
+    shown = Table("", *(each["name"] for each in capabilities), box=None, pad_edge=False)
+    for title, cell in ROWS.items():
+        shown.add_row(title, *(cell(each) for each in capabilities))
+    return shown
+
+
+def stage(capability: Capability) -> str:
+    """The stage, and what belongs to it."""
+    percent = f" {capability['percent']} %" if capability["stage"] == "canary" else ""
+    return f"{capability['stage']}{percent}{', writes are held' if capability['parked'] else ''}"
+
+
+def _served(side: str) -> Callable[[Capability], str]:
+    def cell(capability: Capability) -> str:
+        served = capability["served"]
+        total = sum(served.values())
+        return f"{served[side]} ({served[side] / total:.0%})" if total else "0"
+
+    return cell
+
+
+def _latency(side: str) -> Callable[[Capability], str]:
+    def cell(capability: Capability) -> str:
+        times = capability["latency_ms"][side]
+        return "-" if times["p50"] is None else f"{times['p50']:.1f} / {times['p99']:.1f} ms"
+
+    return cell
+
+
+def _lag(way: str) -> Callable[[Capability], str]:
+    def cell(capability: Capability) -> str:
+        lag = capability["lag_seconds"]
+        return "unknown" if lag is None else f"{lag[way]:.1f} s"
+
+    return cell
+
+
+def _rate(capability: Capability) -> str:
+    rate = capability["match_rate"]
+    return "-" if rate is None else f"{rate:.2%}"
+
+
+def _held(capability: Capability) -> str:
+    holds = capability["holds"]
+    return f"{holds['count']}, longest {holds['longest_seconds']:.2f} s" if holds["count"] else "0"
+
+
+ROWS: Mapping[str, Callable[[Capability], str]] = {
+    "stage": stage,
+    "answered by the old shop": _served("legacy"),
+    "answered by the new side": _served("modern"),
+    "answers compared": lambda each: str(each["compared"]),
+    "of them equal": _rate,
+    "not compared (dropped)": lambda each: str(each["dropped"]),
+    "new side failed": lambda each: str(each["failed"]["modern"]),
+    "old shop, p50 / p99": _latency("legacy"),
+    "new side, p50 / p99": _latency("modern"),
+    "writes held at cut-overs": _held,
+    "bridge behind, to the new": _lag("to_shop"),
+    "bridge behind, to the old": _lag("to_legacy"),
+}
