@@ -1,6 +1,7 @@
 """The schema that the migrations make, and what is forgotten in it."""
 
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
@@ -21,6 +22,20 @@ async def test_the_migrations_make_what_the_code_expects(settings: Settings) -> 
         differences = await connection.run_sync(_differences)
     await database.stop()
     assert differences == []
+
+
+async def test_an_account_that_the_code_before_numbers_adds_gets_one(settings: Settings) -> None:
+    """A new schema meets the old code for as long as a deployment takes."""
+    database = Database(settings)
+    written = (
+        "INSERT INTO account (id, email, name, password_hash, operator) VALUES (:id, 'a@b.example', 'A', 'x', false)"
+    )
+    async with database.autocommit() as connection:
+        await connection.execute(sa.text(written), {"id": UUID(int=1)})
+    account = await SqlStorage(database).account(UUID(int=1))
+    await database.stop()
+    assert account is not None
+    assert (account.number, account.legacy_version) == (1_000_001, 0)
 
 
 async def test_old_attempts_and_keys_are_forgotten_and_young_ones_are_not(site: Any, settings: Settings) -> None:

@@ -28,6 +28,17 @@ async def test_the_migrated_schema_is_the_one_that_the_code_describes(database: 
         assert await connection.run_sync(differences) == []
 
 
+async def test_the_code_before_the_old_shop_begins_and_moves_stock(warehouse: Any) -> None:
+    """A new schema meets the old code for as long as a deployment takes."""
+    async with warehouse.database.transaction() as connection:
+        for statement in (
+            f"INSERT INTO stock (isbn, received, on_hand, reserved) VALUES ('{EMMA}', 5, 5, 0)",  # noqa: S608
+            "UPDATE stock SET on_hand = on_hand - 2",
+        ):
+            await connection.execute(sa.text(statement))
+    assert await warehouse.stock(EMMA) == Stock(EMMA, received=5, on_hand=3, reserved=0)
+
+
 async def test_a_reservation_holds_all_its_lines_and_says_until_when(warehouse: Any) -> None:
     order = uuid4()
     await warehouse.receive(EMMA, 5)
