@@ -76,6 +76,22 @@ async def test_an_order_of_the_old_shop_is_the_customers_own_as_it_ended_there(s
     assert await history(shop, ORDER) == ["imported"]
 
 
+async def test_orders_that_have_ended_are_listed_by_number_whichever_shop_took_them_and_when(
+    shop: Any, tell: Tell
+) -> None:
+    before = {**CONFIRMED, "order_id": "01957c3e-0f00-7000-8000-000000000000", "number": 9}
+    for data in (before, CONFIRMED):
+        await tell(data)
+    await shop.place(CUSTOMER)
+    await imported(shop)
+    for limit, expected in ((2, [9, 7]), (1, [9])):
+        path = f"/api/orders/by-number?limit={limit}"
+        answer = await shop.client.get(path, headers=shop.headers(CUSTOMER))
+        assert [order["number"] for order in answer.json()["items"]] == expected
+    others = await shop.client.get("/api/orders/by-number", headers=shop.headers(uuid4()))
+    assert others.json()["items"] == []
+
+
 async def test_a_refused_card_of_the_old_shop_is_a_cancelled_order_with_its_reason(shop: Any, tell: Tell) -> None:
     await tell(CANCELLED)
     order = await imported(shop)

@@ -50,7 +50,6 @@ class NewShop:
     stuck: bool = False
     throttled: bool = False
     expires_in: int = 600
-    page_length: int | None = None
     _keys: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -166,13 +165,11 @@ class NewShop:
         found = [order for order in self._own(request) if order["number"] == int(number)]
         return httpx.Response(200, json=_view(found[0])) if found else _problem(404, "not-found")
 
-    def _orders(self, request: httpx.Request) -> httpx.Response:
-        start = int(request.url.params.get("cursor", "0"))
-        end = start + (self.page_length or int(request.url.params["limit"]))
-        found = list(self._own(request))[::-1]
-        following = str(end) if len(found) > end else None
-        items = [_view(order) for order in found[start:end]]
-        return httpx.Response(200, json={"items": items, "next_cursor": following})
+    def _ended(self, request: httpx.Request) -> httpx.Response:
+        ended = [order for order in self._own(request) if order["state"] in ("confirmed", "cancelled")]
+        ended.sort(key=lambda order: order["number"], reverse=True)
+        limit = int(request.url.params["limit"])
+        return httpx.Response(200, json={"items": [_view(order) for order in ended[:limit]]})
 
     def _cancel(self, request: httpx.Request, order_id: str) -> httpx.Response:
         for order in self._own(request):
@@ -241,7 +238,7 @@ _ROUTES: tuple[tuple[str, str, Callable[..., httpx.Response]], ...] = (
     ("GET", "/api/catalog/prices", NewShop._prices),
     ("GET", "/api/inventory/stock", NewShop._stock),
     ("POST", "/api/orders", NewShop._place),
-    ("GET", "/api/orders", NewShop._orders),
+    ("GET", "/api/orders/by-number", NewShop._ended),
     ("POST", "/api/orders/quotes", NewShop._quote),
     ("GET", "/api/orders/by-number/([0-9]+)", NewShop._by_number),
     ("GET", "/api/orders/([0-9a-f-]{36})", NewShop._order),

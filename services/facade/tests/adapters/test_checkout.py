@@ -1,15 +1,13 @@
 """An order between the old contract and the saga: what is sent, what is waited for, what the customer is told."""
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Any
 
 import httpx
 import pytest
 
 from chassis.http_client import OutcomeUnknown
 from facade.adapters.checkout import LONGEST_SECONDS, PATIENCE_SECONDS, Checkout
-from facade.adapters.errors import CardProcessorDown, NoSuchProduct, NotEnoughStock
+from facade.adapters.errors import CardProcessorDown, NoSuchOrder, NoSuchProduct, NotEnoughStock
 from facade.adapters.orders import LISTED_ORDERS, Orders
 from facade.ports import CannotAnswer
 from facade.shop_clients import ShopClients
@@ -136,32 +134,21 @@ async def test_an_order_that_ended_without_the_cards_word_is_a_processor_that_is
         await checkout.buy(TOKEN, ITEMS, "tok_ok")
 
 
-def placed(shop: NewShop, number: int, state: str = "confirmed") -> dict[str, Any]:
-    lines, total = shop._priced([{"isbn": shop.books[3]["isbn"], "quantity": 1}])
-    return {
-        "id": f"00000000-0000-7000-8000-{number:012d}",
-        "number": number,
-        "customer": 1,
-        "lines": lines,
-        "total": total,
-        "placed_at": datetime.fromisoformat("2026-01-02T03:04:05Z").isoformat(),
-        "looks": 0,
-        "state": state,
-        "reason": None,
-    }
-
-
-async def test_the_highest_numbers_are_listed_wherever_they_stand_in_time(shop: NewShop, clients: ShopClients) -> None:
-    shop.page_length = 20
-    by_number = list(range(1_000_001, 1_000_031)) + list(range(500, 560))
-    shop.orders = [placed(shop, number) for number in by_number]
+async def test_no_more_orders_are_listed_than_by_the_old_shop(shop: NewShop, clients: ShopClients) -> None:
+    for _ in range(LISTED_ORDERS + 5):
+        shop._accept(
+            shop.accounts[0], {"lines": [{"isbn": shop.books[3]["isbn"], "quantity": 1}], "card_token": "tok_ok"}
+        )
     listed = [order["id"] for order in await Orders(clients).newest(TOKEN)]
-    assert listed == sorted(by_number, reverse=True)[:LISTED_ORDERS]
+    assert listed == list(range(LISTED_ORDERS + 5, 5, -1))
 
 
-async def test_orders_under_way_are_not_shown_yet(shop: NewShop, clients: ShopClients) -> None:
-    shop.orders = [placed(shop, 1), placed(shop, 2, "pending"), placed(shop, 3, "cancelling")]
-    assert [order["id"] for order in await Orders(clients).newest(TOKEN)] == [1]
+async def test_an_order_under_way_is_not_there_yet(shop: NewShop, clients: ShopClients, checkout: Checkout) -> None:
+    await checkout.buy(TOKEN, ITEMS, "tok_ok")
+    shop.orders[0] |= {"state": "cancelling", "reason": "out-of-stock"}
+    assert await Orders(clients).newest(TOKEN) == []
+    with pytest.raises(NoSuchOrder):
+        await Orders(clients).order(TOKEN, 1)
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,10 @@ class OrderList(BaseModel):
     next_cursor: str | None
 
 
+class NumberedOrders(BaseModel):
+    items: list[OrderView]
+
+
 class HistoryEntryView(BaseModel):
     event: str
     at: datetime
@@ -147,6 +151,7 @@ def router(orders: Orders, keys: IdempotencyKeys, authenticate: Authenticate) ->
     """The routes, for callers whom `authenticate` knows."""
     routes = APIRouter(prefix=PREFIX, tags=["orders"], responses=responses(401))
     Known = Annotated[Caller, Depends(authenticate)]  # noqa: N806 - a type
+    _add_numbered(routes, orders, authenticate)
 
     @routes.post("", status_code=202, response_model=OrderView, responses=responses(409))
     async def place(request: PlaceOrder, idempotency_key: IdempotencyKey, caller: Known) -> Response:
@@ -182,11 +187,6 @@ def router(orders: Orders, keys: IdempotencyKeys, authenticate: Authenticate) ->
         """One order, to its customer or to an operator."""
         return OrderView.of(await orders.read(order_id, _scope(caller)))
 
-    @routes.get("/by-number/{number}", responses=responses(404))
-    async def read_numbered(number: Number, caller: Known) -> OrderView:
-        """The order of this number, to its customer or to an operator."""
-        return OrderView.of(await orders.read_numbered(number, _scope(caller)))
-
     @routes.get("/{order_id}/history", responses=responses(404))
     async def read_history(order_id: UUID, caller: Known) -> HistoryView:
         """What has happened to the order, oldest first."""
@@ -199,6 +199,25 @@ def router(orders: Orders, keys: IdempotencyKeys, authenticate: Authenticate) ->
         return OrderView.of(await orders.cancel(order_id, caller.id))
 
     return routes
+
+
+def _add_numbered(routes: APIRouter, orders: Orders, authenticate: Authenticate) -> None:
+    """The order and the names of the old shop; before `/{order_id}`, which would take them for ids."""
+    Known = Annotated[Caller, Depends(authenticate)]  # noqa: N806 - a type
+
+    @routes.get("/by-number")
+    async def read_by_number(caller: Known, limit: Limit = 20) -> NumberedOrders:
+        """The caller's own orders that have ended, the highest number first: as the old shop lists them.
+
+        Numbers do not follow time where the old shop takes orders again: its own are lower than those given here.
+        """
+        found = await orders.ended_by_number(caller.id, limit)
+        return NumberedOrders(items=[OrderView.of(order) for order in found])
+
+    @routes.get("/by-number/{number}", responses=responses(404))
+    async def read_numbered(number: Number, caller: Known) -> OrderView:
+        """The order of this number, to its customer or to an operator."""
+        return OrderView.of(await orders.read_numbered(number, _scope(caller)))
 
 
 def _wishes(lines: list[OrderLine]) -> list[Wish]:

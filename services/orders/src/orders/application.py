@@ -60,6 +60,7 @@ class Storage(Protocol):
     async def orders_of(
         self, customer_id: UUID, state: OrderState | None, before: UUID | None, limit: int
     ) -> list[Order]: ...
+    async def ended_by_number(self, customer_id: UUID, limit: int) -> list[Order]: ...
     async def history(self, order_id: UUID) -> list[HistoryEntry]: ...
     async def heard_prices(self, isbns: Sequence[str]) -> list[Price]: ...
 
@@ -139,6 +140,10 @@ class Orders:
     ) -> list[Order]:
         """The customer's orders, newest first."""
         return await self._storage.orders_of(customer_id, state, before, limit)
+
+    async def ended_by_number(self, customer_id: UUID, limit: int) -> list[Order]:
+        """Those of the customer's orders that have ended, the highest number first."""
+        return await self._storage.ended_by_number(customer_id, limit)
 
     async def cancel(self, order_id: UUID, customer_id: UUID) -> Order:
         """Start to undo the order; once more is as good as once. Raises `OrderNotFound`, `TooLateToCancel`."""

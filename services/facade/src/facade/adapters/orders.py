@@ -16,7 +16,6 @@ from facade.shop_clients import ShopClients
 from facade.shop_clients.orders import Order
 
 LISTED_ORDERS = 50
-PAGES_LOOKED_AT = 10
 
 
 class Orders:
@@ -29,21 +28,8 @@ class Orders:
         self._shop = shop
 
     async def newest(self, token: str) -> list[Values]:
-        """Those with the highest numbers.
-
-        Numbers do not follow time: after a way back the old shop gives its own again, and they are lower. So what was
-        placed last may not be among them, and more has to be looked at than is shown.
-        """
-        found: list[Order] = []
-        cursor = None
-        for _ in range(PAGES_LOOKED_AT):
-            part = await self._shop.orders.page(token, cursor)
-            found += [order for order in part.items if order.ended]
-            cursor = part.next_cursor
-            if cursor is None:
-                break
-        found.sort(key=lambda order: order.number, reverse=True)
-        return await self._rendered(found[:LISTED_ORDERS])
+        """Those with the highest numbers, as the old shop lists them; they are not always those placed last."""
+        return await self._rendered(await self._shop.orders.ended(token, LISTED_ORDERS))
 
     async def order(self, token: str, number: int) -> Values:
         """One order; raises `NoSuchOrder`."""

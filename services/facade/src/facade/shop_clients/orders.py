@@ -15,7 +15,6 @@ from facade.ports import CannotAnswer
 from facade.shop_clients.asking import LARGEST_NUMBER, Minor, ask, read
 
 ATTEMPTS, PAUSE = 3, 0.1
-PAGE_LENGTH = 100
 Wish = tuple[str, int]  # ISBN, quantity
 
 
@@ -55,11 +54,8 @@ class Order:
 
 
 @dataclass(frozen=True)
-class OrderPage:
-    """Some orders; `next_cursor` leads on."""
-
+class _Orders:
     items: list[Order]
-    next_cursor: str | None
 
 
 class _Unsent(CannotAnswer):
@@ -128,10 +124,10 @@ class OrdersClient:
         body = await ask(self._http, "GET", path, absent=[404], headers=_bearer(token))
         return None if body is None else read(Order, body)
 
-    async def page(self, token: str, cursor: str | None) -> OrderPage:
-        """The customer's orders, those placed last first."""
-        params = {"limit": PAGE_LENGTH} | ({} if cursor is None else {"cursor": cursor})
-        return read(OrderPage, await ask(self._http, "GET", "/api/orders", params=params, headers=_bearer(token)))
+    async def ended(self, token: str, limit: int) -> list[Order]:
+        """The customer's orders that have ended, the highest number first."""
+        path, params = "/api/orders/by-number", {"limit": limit}
+        return read(_Orders, await ask(self._http, "GET", path, params=params, headers=_bearer(token))).items
 
     async def cancel(self, token: str, order_id: UUID) -> None:
         """Ask for it; the order shows whether it came in time."""

@@ -19,6 +19,7 @@ from orders.domain import HistoryEntry, Line, Money, Order, OrderEvent, OrderSta
 from orders.saga import Command, Direction, OpenSagas, Saga
 from orders.storage.statements import (
     ADD,
+    ENDED_BY_NUMBER,
     HEAR,
     HISTORY,
     LOAD,
@@ -118,6 +119,11 @@ class SqlStorage:
             query = query.where(orders.c.id < before)
         async with self._database.autocommit() as connection:
             rows = await connection.execute(query.order_by(orders.c.id.desc()).limit(limit))
+            return [_order(row) for row in rows]
+
+    async def ended_by_number(self, customer_id: UUID, limit: int) -> list[Order]:
+        async with self._database.autocommit() as connection:
+            rows = await connection.execute(ENDED_BY_NUMBER, {"customer": customer_id, "most": limit})
             return [_order(row) for row in rows]
 
     async def history(self, order_id: UUID) -> list[HistoryEntry]:

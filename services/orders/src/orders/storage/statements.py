@@ -108,6 +108,16 @@ OPEN = (
 )
 READ = sa.select(orders).where(orders.c.id == _of)
 READ_NUMBERED = sa.select(orders).where(orders.c.number == sa.bindparam("numbered", type_=orders.c.number.type))
+# By the index of the customer, and sorted: a customer has hundreds, not thousands.
+ENDED_BY_NUMBER = (
+    sa.select(orders)
+    .where(
+        orders.c.customer_id == sa.bindparam("customer", type_=sa.Uuid),
+        orders.c.state.in_(("confirmed", "cancelled")),
+    )
+    .order_by(orders.c.number.desc())
+    .limit(sa.bindparam("most"))
+)
 HISTORY = sa.select(history.c.event, history.c.at).where(history.c.order_id == _of).order_by(history.c.id)
 
 _heard = insert(heard_price)
