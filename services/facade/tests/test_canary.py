@@ -4,7 +4,7 @@ import base64
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facade.canary import VISITOR, Visitors
@@ -49,6 +49,7 @@ def test_of_ten_thousand_customers_nobody_flips_back() -> None:
     assert len(before) == len(customers)
 
 
+@settings(database=None, deadline=None)
 @given(st.text(), st.integers(0, 100), st.integers(0, 100), st.sampled_from(Capability))
 def test_whoever_is_in_at_a_lower_share_is_in_at_a_higher(
     customer: str, one: int, other: int, capability: Capability
@@ -58,6 +59,7 @@ def test_whoever_is_in_at_a_lower_share_is_in_at_a_higher(
         assert side(standing(high, capability), customer) is Side.MODERN
 
 
+@settings(database=None, deadline=None)
 @given(st.text(), st.integers(0, 100))
 def test_a_change_of_the_generation_moves_nobody(customer: str, percent: int) -> None:
     assert side(standing(percent, generation=1), customer) is side(standing(percent, generation=9), customer)

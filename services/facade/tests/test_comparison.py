@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facade.comparison import Difference, Kind, compare, compare_answers, read
@@ -228,16 +228,19 @@ values = st.recursive(
 )
 
 
+@settings(database=None, deadline=None)
 @given(values)
 def test_anything_is_equal_to_itself(value: Any) -> None:
     assert compare(value, json.loads(json.dumps(value))) == []
 
 
+@settings(database=None, deadline=None)
 @given(values, values)
 def test_what_is_not_equal_is_found_whichever_way_round(legacy: Any, modern: Any) -> None:
     assert bool(compare(legacy, modern)) == bool(compare(modern, legacy))
 
 
+@settings(database=None, deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_can_be_read(body: bytes) -> None:
     for media_type in ("application/json", "text/html", "text/html; charset=nonsense", "", "image/png"):

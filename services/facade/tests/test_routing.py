@@ -1,7 +1,7 @@
 """Which part of the old shop an address belongs to; no spelling of it hides a write."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facade.domain import Capability
@@ -54,6 +54,7 @@ def test_only_an_order_is_a_write(path: str) -> None:
     assert not find("POST", "/legacy/basket").write
 
 
+@settings(database=None, deadline=None)
 @given(st.sampled_from(["/legacy/checkout", "/legacy/api/orders"]), st.data())
 def test_a_write_is_known_however_its_address_is_spelled(path: str, data: st.DataObject) -> None:
     spelled = "".join(
@@ -67,6 +68,7 @@ def test_metrics_see_few_paths() -> None:
     assert find("GET", "/legacy/wp-login.php") == ELSEWHERE == Place("/legacy/{elsewhere}", Area.OTHER)
 
 
+@settings(database=None, deadline=None)
 @given(st.text())
 def test_any_path_is_placed(path: str) -> None:
     assert find("POST", path).write == (find("POST", path).path in ("/legacy/checkout", "/legacy/api/orders"))
