@@ -79,7 +79,7 @@ class LocalHands:
         return self.place.secret("identity", "operator_password")
 
     async def snapshot(self) -> None:
-        await _command("snapshot", "-m", "deploy.local", "run", "bridge", "-m", "bridge.snapshot")
+        await _command("snapshot", "-m", "deploy.local", "run", "bridge", "-m", "bridge.snapshot", "--restart")
 
     async def verify(self) -> bool:
         process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.invariants", cwd=ROOT)

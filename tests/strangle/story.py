@@ -118,32 +118,37 @@ class Story:
         self.console.print(f"    {found['compared']} compared, {100 * rate:.2f} % equal", markup=False)
 
     def _canary(self, percent: int) -> Callable[[], Awaitable[None]]:
-        return lambda: self.migration.move("catalog", "canary", percent=percent)
+        return lambda: self._promote("catalog", "canary", percent)
 
     def _move(self, capability: str, to: str) -> Callable[[], Awaitable[None]]:
-        return lambda: self.migration.move(capability, to)
+        return lambda: self._promote(capability, to)
 
     async def _cut_over(self) -> None:
-        """The way back resets the comparison, so that the guard needs to see it again."""
-        await self._until_comparable()
-        await self.migration.move("orders", "cutover")
-
-        async def modern() -> Any:
-            found = (await self.migration.status())["orders"]
-            return found if found["stage"] == "modern" else None
-
-        await self._until(modern, "the cut-over did not come to its end", seconds=15)
-
-    async def _until_comparable(self) -> None:
-        async def enough() -> Any:
-            found = (await self.migration.status())["orders"]
-            return found if found["compared"] >= COMPARISONS else None
-
-        await self._until(enough, f"fewer than {COMPARISONS} comparisons of orders")
+        await self._promote("orders", "cutover")
+        if (stage := (await self.migration.status())["orders"]["stage"]) != "modern":
+            raise RunError(f"after the cut-over orders are at {stage}", "make migration")
 
     async def _retire(self) -> None:
-        await self.migration.move("catalog", "retired")
-        await self.migration.move("orders", "retired")
+        await self._promote("catalog", "retired")
+        await self._promote("orders", "retired")
+
+    async def _promote(self, capability: str, to: str, percent: int | None = None) -> None:
+        """As soon as the guard lets it; the way back of orders begins their comparison anew."""
+        why = ""
+
+        async def moved() -> Any:
+            nonlocal why
+            try:
+                await self.migration.move(capability, to, percent=percent)
+            except RefusedMove as refused:
+                why = str(refused)
+                return None
+            return True
+
+        try:
+            await self._until(moved, f"{capability} is not let into {to}")
+        except RunError as error:
+            raise RunError(f"{error}: {why}", error.advice) from error
 
     async def _until(self, look: Callable[[], Awaitable[Any]], otherwise: str, seconds: float = PATIENCE) -> Any:
         limit = time.monotonic() + seconds
