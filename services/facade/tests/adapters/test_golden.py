@@ -222,3 +222,10 @@ async def test_both_take_over_a_session_that_the_other_one_began(both: BothShops
         answer = await second.answer(LegacyRequest("POST", "/legacy/basket", "", (*cookies, form_type()), sent))
         assert answer.status == 302
         assert session_of(answer) == {"csrf": token, "basket": {"3": 2}}
+
+
+async def test_the_address_without_its_slash_leads_to_the_door(both: BothShops) -> None:
+    request = LegacyRequest("GET", "/legacy")
+    theirs, ours = await both.old.answer(request), await both.new.answer(request)
+    assert (theirs.status, ours.status) == (308, 308)
+    assert (theirs.header("location"), ours.header("location")) == ("http://localhost/legacy/", "/legacy/")
