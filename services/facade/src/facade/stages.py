@@ -150,8 +150,8 @@ class StandingsWatch:
         self._changed = asyncio.Event()
         for abandoned in seen.abandoned:
             await self._undo(abandoned)
-        if self._standings != before:
-            return 0.0  # to say at once that it is known
+        if self._standings != before or not self.current:
+            return 0.0  # to say at once that it is known, or that this replica is back
         return PARKED_POLL_SECONDS if any(each.parked for each in self._standings.values()) else POLL_SECONDS
 
     def _take(self, standing: Standing) -> None:
