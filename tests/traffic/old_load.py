@@ -9,7 +9,7 @@ from tests.traffic.old_shop import Customer, OldShop, Refused
 from tests.traffic.old_visits import Lost, Product, Visits, new_customer, products_of
 from tests.traffic.record import Record
 
-CUSTOMERS = 16
+CUSTOMERS = 48  # so many that nobody's list of orders is full before some minutes have passed
 # Of fifty visits. A purchase in a browser is four requests, a login two.
 MIX = {
     "browse": 7,
