@@ -46,7 +46,7 @@ async def test_a_transaction_that_began_first_and_ends_last_is_read_last_and_not
     async with old_shop.pool.acquire() as early, old_shop.pool.acquire() as late:
         async with early.transaction():
             await early.execute(REPRICE, "early")
-            await late.execute(REPRICE, "late")
+            await late.execute(REPRICE, "late", timeout=5)
             assert await reader.read() == ["late"]
         assert await reader.read() == ["early"], "had it its id since its update, it would be below the last"
 

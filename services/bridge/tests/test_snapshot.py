@@ -233,6 +233,25 @@ async def test_a_chunk_whose_answer_was_lost_is_told_again_under_the_same_ids(
     assert len(bus.published) == 3
 
 
+async def test_another_process_goes_on_at_the_chunk_at_which_the_last_one_died(
+    database: Database, old_shop: OldShop, translator: Translator
+) -> None:
+    for number in range(25):
+        await old_shop.product(f"book-{number:02}")
+
+    class Dying(FakeBus):
+        async def publish(self, subject: str, message_id: str, payload: bytes) -> None:
+            if len(self.published) == 15:
+                raise MemoryError
+            await super().publish(subject, message_id, payload)
+
+    with pytest.raises(MemoryError):
+        await Snapshot(database, Dying(), translator, 10).run(Silent())
+    second = FakeBus()
+    await Snapshot(database, second, translator, 10).run(Silent())
+    assert [message.subject for message in second.published] == [f"book-{number:02}" for number in range(10, 25)]
+
+
 class Silent:
     """Shows nothing."""
 
