@@ -35,11 +35,13 @@ print(urllib.request.urlopen(request, timeout=10).read().decode())
 
 @dataclass(frozen=True)
 class Container(project.Container):
-    """A container that was started, without a health check: it is probed here."""
+    """A container that was started, without a health check: it is probed here, by what its Python is told to run."""
+
+    probing: tuple[str, ...] = ("-m", "chassis.probe")
 
     def probe(self) -> str | None:
         """What the image's own probe complains of, or None."""
-        done = run("exec", self.id, PYTHON, "-m", "chassis.probe")
+        done = run("exec", self.id, PYTHON, *self.probing)
         return None if done.returncode == 0 else done.stderr.strip() or done.stdout.strip()
 
     def call(self, method: str, path: str, headers: Mapping[str, str] | None = None, body: object = None) -> str:
@@ -77,7 +79,11 @@ class Stage:
     def service(self, name: str, *options: str) -> Container:
         """Start a service as compose.yaml does: nothing writable, no capability, its limits."""
         settings = [part for key, value in self.settings(name).items() for part in ("--env", f"{key}={value}")]
-        return self.start(name, self.commit.tag(name), (*HARDENED, *LIMITS, *settings, *options))
+        started = self.start(name, self.commit.tag(name), (*HARDENED, *LIMITS, *settings, *options))
+        if BY_NAME[name].chassis:
+            return started
+        address = f"http://127.0.0.1:8080{BY_NAME[name].ready}"
+        return Container(started.id, ("-c", f"from urllib.request import urlopen; urlopen({address!r}, timeout=2)"))
 
     def start(self, name: str, image: str, options: tuple[str, ...] = (), command: tuple[str, ...] = ()) -> Container:
         """Start a container that the others find under `name`."""

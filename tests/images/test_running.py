@@ -16,7 +16,7 @@ import pytest
 from tests.compose.composition import seconds, services
 from tests.images.building import Commit
 from tests.images.docker import run
-from tests.images.stage import HARDENED, PYTHON, Container, Stage, wait_until
+from tests.images.stage import HARDENED, PYTHON, Container, Stage
 
 LOAD = (Path(__file__).parent / "load.py").read_text()
 DELAY_MS = 200
@@ -32,8 +32,6 @@ class Request:
     status: int = 200
     bearer: str | None = None
 
-
-OLD_SHOP_READY = "from urllib.request import urlopen; urlopen('http://127.0.0.1:8080/legacy/health', timeout=2)"
 
 REQUESTS: Mapping[str, Request] = {
     "bridge": Request("/api/bridge/status", bearer=BRIDGE_KEY),
@@ -77,7 +75,7 @@ def test_it_starts_with_a_read_only_root_and_without_capabilities(ours: str, con
 
 def test_the_old_shop_starts_so_too_and_stops_when_it_is_told(scene: Stage) -> None:
     started = scene.service("legacy")
-    wait_until(lambda: run("exec", started.id, PYTHON, "-c", OLD_SHOP_READY).returncode == 0, started)
+    started.wait_until_ready()
     assert json.loads(started.call("GET", "/legacy/api/products"))["ok"] == 1
     code = started.stop(30)
     started.remove()
