@@ -30,7 +30,8 @@ class Mirror:
         self.quotes = FakeQuotes()
         self.tally = FakeTally()
         sides = Sides(self.legacy, {CATALOG: self.modern, ORDERS: self.modern}, self.quotes)
-        self.shadow = Shadow(sides, self.tally, seconds=seconds, sleep=sleep or self._sleep)
+        self.generation = 1
+        self.shadow = Shadow(sides, self.tally, lambda _: self.generation, seconds=seconds, sleep=sleep or self._sleep)
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -69,6 +70,20 @@ async def test_a_mismatch_is_kept_with_its_name_and_without_a_body() -> None:
     assert found.differences == (
         {"path": "body.products[1].price", "kind": "rounding", "legacy": "47.13", "modern": "47.00"},
     )
+
+
+async def test_what_was_offered_before_the_last_move_does_not_count_after_it() -> None:
+    async with mirror(ROUNDED) as running:
+        running.gate.clear()
+        running.offer()
+        await until(lambda: bool(running.modern.asked))
+        running.generation = 2
+        running.gate.set()
+        await until(lambda: len(running.modern.asked) == 3)  # once, and two second looks
+        running.modern.gives = LEGACY
+        running.offer()
+        await until(lambda: running.tally.matches == 1)
+    assert running.tally.mismatches == []
 
 
 async def test_an_order_is_compared_by_its_price() -> None:

@@ -116,7 +116,7 @@ def main() -> None:
     parser.add_argument("--restart", action="store_true", help="begin anew, whatever was copied before")
     restart = parser.parse_args().restart
     settings = load(Settings)
-    logs.configure(settings)
+    logs.configure(settings.model_copy(update={"log_level": "WARNING"}))  # between the lines of the bar
     try:
         console = Console()
         if console.is_terminal:

@@ -46,7 +46,7 @@ def create_app(
     tally = StoredTally(watch, SqlCounts(database), replica)
     sessions = Sessions(settings.session_key.get_secret_value())
     both = sides.connected(settings, sessions, watch, PlacedOrders(presence))
-    shadow = Shadow(both.mirror, tally)
+    shadow = Shadow(both.mirror, tally, lambda capability: watch.of(capability).generation)
     parking, visitors, budget = ParkedWrites(watch, tally), Visitors(sessions.open), Guard(migration)
     proxy = Proxy(both.customers, watch, parking, visitors, budget, shadow, tally)
     verifier = verifier or TokenVerifier(jwks.keys_from(settings.jwks_url), settings)

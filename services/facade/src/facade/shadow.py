@@ -45,18 +45,29 @@ class _Exchange:
     side: Side
     answer: LegacyResponse
     write: bool
+    generation: int
 
 
 class Shadow:
-    """A part of the process. `offer` is for the proxy, the rest happens by itself."""
+    """A part of the process. `offer` is for the proxy, the rest happens by itself.
+
+    `generation`: of a capability, now. What was offered before its last change speaks neither for nor against it.
+    """
 
     name = "shadow"
 
     def __init__(
-        self, sides: Sides, tally: Tally, *, seconds: float = ASK_SECONDS, sleep: Sleep = asyncio.sleep
+        self,
+        sides: Sides,
+        tally: Tally,
+        generation: Callable[[Capability], int],
+        *,
+        seconds: float = ASK_SECONDS,
+        sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._sides = sides
         self._tally = tally
+        self._generation = generation
         self._seconds = seconds
         self._sleep = sleep
         self._pace = Pace()
@@ -95,7 +106,8 @@ class Shadow:
     ) -> None:
         """Take this exchange in, or drop it: never waits, never fails. `side` made the answer, the other is asked."""
         try:
-            self._queue.put_nowait(_Exchange(capability, request, side, answer, write))
+            generation = self._generation(capability)
+            self._queue.put_nowait(_Exchange(capability, request, side, answer, write, generation))
         except asyncio.QueueFull:
             self._drop(capability)
 
@@ -153,6 +165,9 @@ class Shadow:
 
     def _judge(self, exchange: _Exchange, verdict: Verdict) -> None:
         capability, request = exchange.capability, exchange.request
+        if self._generation(capability) != exchange.generation:
+            COMPARED.labels(capability, "outdated").inc()
+            return
         COMPARED.labels(capability, verdict.outcome).inc()
         if verdict.outcome is not Outcome.MISMATCHED:
             self._tally.matched(capability)
