@@ -53,7 +53,7 @@ help:
 	@echo "  make verify              do the books balance: stock, money, messages"
 	@echo "  make migration           where the old shop's capabilities stand, and who answers how well"
 	@echo "  make migrate CAPABILITY=… TO=…   move one of them          [PERCENT=10 REASON=… FORCE=yes]"
-	@echo "  make strangle            replace the old shop under traffic, and tell the story  [RATE=60 ROUNDS=1]"
+	@echo "  make strangle            replace the old shop under traffic, and tell the story  [RATE=60 ROUNDS=1 TARGET=local|compose]"
 	@echo "  make snapshot            carry the old shop's books, customers and orders over; resumable  [RESTART=yes]"
 	@echo "  make replay SERVICE=…    put the dead letters of a consumer back on the stream"
 	@echo "  make bench               measure, and write docs/benchmarks.md"
@@ -111,7 +111,7 @@ migrate: $(STAMP)
 		$(if $(filter yes,$(FORCE)),--force)
 
 strangle: $(STAMP)
-	@$(RUN) -m tests.strangle --rate $(RATE) --rounds $(ROUNDS)
+	@$(RUN) -m tests.strangle --target $(TARGET) --rate $(RATE) --rounds $(ROUNDS)
 
 bench: $(STAMP)
 	@$(RUN) -m tests.bench

@@ -1,6 +1,6 @@
 """Replaces the old shop under traffic, step by step, and tells what happens: `python -m tests.strangle`.
 
-Needs a shop that runs (`make up`). Exit code 0; 1 when a customer's request failed, a step did not go as it should, or
+Needs a shop that runs (`make up` or `docker compose up`). Exit code 0; 1 when a customer's request failed, a step did not go as it should, or
 the books do not balance; 2 when there is no shop.
 """
 
@@ -14,7 +14,7 @@ from rich.table import Table
 
 from deploy.local.place import Place
 from deploy.local.screen import RunError
-from tests.strangle.hands import LocalHands, Traffic
+from tests.strangle.hands import ComposeHands, Hands, LocalHands, Traffic
 from tests.strangle.migration import Migration
 from tests.strangle.story import Story
 
@@ -35,8 +35,8 @@ def main() -> int:
 
 
 async def _main(arguments: argparse.Namespace, console: Console) -> int:
-    place = Place.current()
-    url, hands = place.ports.url("gateway"), LocalHands(place)
+    hands: Hands = ComposeHands() if arguments.target == "compose" else LocalHands(Place.current())
+    url = hands.url
     traffic = Traffic(url, arguments.rate)
     console.print(
         f"Both shops at {url}, {arguments.rate:g} visits a second, half of them in the old one.", markup=False
@@ -54,7 +54,7 @@ async def _main(arguments: argparse.Namespace, console: Console) -> int:
     failed = bool(seen["failed"])
     verdict = "Replaced, and no customer has noticed." if balanced and not failed else "Replaced, but not unnoticed."
     console.print(f"\n{verdict}", style="bold green" if balanced and not failed else "bold red")
-    console.print("make strangle begins again; make restart SERVICE=legacy only starts the old shop.", style="dim")
+    console.print("The old shop is stopped. The same command starts it and begins again.", style="dim")
     return int(failed or not balanced)
 
 
@@ -79,6 +79,7 @@ def _show(seen: dict[str, Any], holds: dict[str, Any], console: Console) -> None
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.strangle", description=__doc__)
+    parser.add_argument("--target", choices=("local", "compose"), default="local", help="how the shop runs")
     parser.add_argument("--rate", type=float, default=60, help="visits begun a second (60)")
     parser.add_argument("--rounds", type=int, default=1, help="cut-overs that are rolled back (1)")
     return parser.parse_args()

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from deploy.compose import project
 from deploy.local.place import ROOT, Place
 from deploy.local.screen import RunError
 from deploy.local.supervisor import Supervisor
@@ -56,6 +57,9 @@ class Hands(Protocol):
     """What differs between the ways of running the shop."""
 
     @property
+    def url(self) -> str: ...
+
+    @property
     def operator_password(self) -> str: ...
 
     async def snapshot(self) -> None:
@@ -75,11 +79,17 @@ class LocalHands:
     place: Place
 
     @property
+    def url(self) -> str:
+        return self.place.ports.url("gateway")
+
+    @property
     def operator_password(self) -> str:
         return self.place.secret("identity", "operator_password")
 
     async def snapshot(self) -> None:
-        await _command("snapshot", "-m", "deploy.local", "run", "bridge", "-m", "bridge.snapshot", "--restart")
+        await _command(
+            "snapshot", sys.executable, "-m", "deploy.local", "run", "bridge", "-m", "bridge.snapshot", "--restart"
+        )
 
     async def verify(self) -> bool:
         process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.invariants", cwd=ROOT)
@@ -90,7 +100,36 @@ class LocalHands:
         await asyncio.to_thread(supervisor.start_program if on else supervisor.stop_program, "legacy")
 
 
-async def _command(title: str, *arguments: str) -> None:
-    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, cwd=ROOT, env=dict(os.environ))
+class ComposeHands:
+    """The project that the environment names; `banyan` where it names none."""
+
+    def __init__(self) -> None:
+        os.environ.setdefault("COMPOSE_PROJECT_NAME", "banyan")
+
+    @property
+    def url(self) -> str:
+        return project.url()
+
+    @property
+    def operator_password(self) -> str:
+        script = "print(open('/run/secrets/operator_password').read())"
+        return project.container("identity").python(script).strip()
+
+    async def snapshot(self) -> None:
+        await _command("snapshot", "docker", *project.one_off_command("snapshot", "--restart"))
+
+    async def verify(self) -> bool:
+        process = await asyncio.create_subprocess_exec("docker", *project.one_off_command("verify"), cwd=ROOT)
+        return await process.wait() == 0
+
+    async def switch_legacy(self, on: bool) -> None:
+        # Not its pod: that holds the network, and Envoy would have to come up again with it.
+        await asyncio.to_thread(project.compose, "start" if on else "stop", "legacy")
+        if on:
+            await asyncio.to_thread(project.container("legacy").wait_healthy)
+
+
+async def _command(title: str, *command: str) -> None:
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT)
     if (code := await process.wait()) != 0:
         raise RunError(f"the {title} ended with code {code}")
