@@ -1,7 +1,7 @@
 """Replaces the old shop under traffic, step by step, and tells what happens: `python -m tests.strangle`.
 
-Needs a shop that runs (`make up` or `docker compose up`). Exit code 0; 1 when a customer's request failed, a step did not go as it should, or
-the books do not balance; 2 when there is no shop.
+Needs a shop that runs: `make up`, or `docker compose up` and `--target compose`. Exit code 0; 1 when a request of a
+customer failed, a step did not go as it should, or the books do not balance.
 """
 
 import argparse
@@ -43,7 +43,7 @@ async def _main(arguments: argparse.Namespace, console: Console) -> int:
     )
     try:
         async with Migration(url, hands.operator_password) as migration:
-            story = Story(console, migration, hands, traffic, rounds=arguments.rounds)
+            story = Story(console, migration, hands, traffic, arguments.rounds, arguments.seconds)
             await story.tell()
             status = await migration.status()
     finally:
@@ -82,6 +82,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--target", choices=("local", "compose"), default="local", help="how the shop runs")
     parser.add_argument("--rate", type=float, default=60, help="visits begun a second (60)")
     parser.add_argument("--rounds", type=int, default=1, help="cut-overs that are rolled back (1)")
+    parser.add_argument("--seconds", type=float, default=8, help="that each stage is watched (8)")
     return parser.parse_args()
 
 

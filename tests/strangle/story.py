@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
@@ -12,7 +12,6 @@ from deploy.local.screen import RunError
 from tests.strangle.hands import Hands, Traffic
 from tests.strangle.migration import Migration, RefusedMove
 
-LOOK_SECONDS = 8.0  # how long each stage is watched
 COMPARISONS = 200  # what the facade asks for before it lets a capability go on
 PATIENCE = 90.0
 BUG = "price-rounding"
@@ -20,15 +19,15 @@ BUG = "price-rounding"
 
 @dataclass
 class Story:
-    """Tells and does. `rounds`: how often orders are cut over and taken back before the last cut-over."""
+    """Tells and does. `rounds`: how often orders are cut over and taken back; `seconds`: how long each stage is watched."""
 
     console: Console
     migration: Migration
     hands: Hands
     traffic: Traffic
-    rounds: int = 1
+    rounds: int
+    seconds: float
     act: int = 0
-    seen: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     async def tell(self) -> None:
         """All acts. Raises `RunError` at the first thing that is not as it should be."""
@@ -64,7 +63,7 @@ class Story:
         await do()
         took = time.monotonic() - begun
         if watch:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(self.seconds)
         self._report(before, await self.migration.status(), took)
 
     def _report(self, before: Mapping[str, Any], after: Mapping[str, Any], took: float) -> None:
