@@ -19,7 +19,7 @@ BUG = "price-rounding"
 
 @dataclass
 class Story:
-    """Tells and does. `rounds`: how often orders are cut over and taken back; `seconds`: how long each stage is watched."""
+    """Tells and does. `rounds`: cut-overs that are taken back; `seconds`: for how long each stage is watched."""
 
     console: Console
     migration: Migration
