@@ -1,5 +1,6 @@
 """Fixtures: the old shop's tables on a real database, bridge over them, and a real bus that starts empty."""
 
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -50,14 +51,17 @@ async def old_shop(settings: Settings, database: Database) -> AsyncIterator[OldS
 
 
 @pytest.fixture
-async def on_bus(settings: Settings, nats_server: Any) -> Settings:
-    """The settings with a real bus, whose streams are new."""
+async def on_bus(settings: Settings, nats_server: Any) -> AsyncIterator[Settings]:
+    """The settings with a real bus, whose streams are new; and gone afterwards, for other services hear all of them."""
+    login = {"nats_url": nats_server.url, "nats_user": nats_server.user, "nats_password": nats_server.password}
+    await _delete_streams(nats_server)
+    yield Settings.model_validate(settings.model_dump() | login)
+    await _delete_streams(nats_server)
+
+
+async def _delete_streams(nats_server: Any) -> None:
     client = await nats.connect(nats_server.url, user=nats_server.user, password=nats_server.password)
     for stream in ("SHOP", "SHOP_DEAD"):
-        try:
+        with contextlib.suppress(NotFoundError):
             await client.jetstream().delete_stream(stream)
-        except NotFoundError:
-            continue
     await client.close()
-    login = {"nats_url": nats_server.url, "nats_user": nats_server.user, "nats_password": nats_server.password}
-    return Settings.model_validate(settings.model_dump() | login)

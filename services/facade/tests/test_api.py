@@ -1,5 +1,6 @@
 """The operators' interface as it runs: real PostgreSQL, tokens of a key that the tests hold, a bridge that is told."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -225,6 +226,7 @@ async def test_metrics_say_where_the_capabilities_stand(facade: Facade) -> None:
     limit = time.monotonic() + 5
     while 'facade_stage{capability="catalog",stage="shadow"} 1.0' not in await metrics():
         assert time.monotonic() < limit
+        await asyncio.sleep(0.02)
     assert 'facade_requests_total{capability="orders",side="modern"}' in await metrics()
 
 
