@@ -11,7 +11,8 @@ import orjson
 
 from deploy.compose import project
 from deploy.local.place import ROOT, Place
-from deploy.local.screen import RunError
+from deploy.local.readiness import wait_ready
+from deploy.local.screen import RunError, Step
 from deploy.local.supervisor import Supervisor
 
 
@@ -42,14 +43,16 @@ class Traffic:
             raise RunError(f"the customers could not begin: {last[0]}", "make status")
 
     async def stop(self) -> dict[str, Any]:
-        """What became of all requests."""
+        """What became of all requests; nothing where none was begun. Raises `RunError`."""
         if self._process is None:
             return {}
         process, self._process = self._process, None
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
         out, _ = await process.communicate()
-        figures: dict[str, Any] = orjson.loads(out) if out.strip() else {}
+        if not out.strip():
+            raise RunError(f"the customers' program ended early, with code {process.returncode}")
+        figures: dict[str, Any] = orjson.loads(out)
         return figures
 
 
@@ -84,6 +87,8 @@ class LocalHands:
 
     @property
     def operator_password(self) -> str:
+        if not Supervisor(self.place).running():
+            raise RunError("Banyan is not running here", "make up")
         return self.place.secret("identity", "operator_password")
 
     async def snapshot(self) -> None:
@@ -98,6 +103,8 @@ class LocalHands:
     async def switch_legacy(self, on: bool) -> None:
         supervisor = Supervisor(self.place)
         await asyncio.to_thread(supervisor.start_program if on else supervisor.stop_program, "legacy")
+        if on:
+            await asyncio.to_thread(wait_ready, self.place, supervisor, ("legacy",), Step("old shop"))
 
 
 class ComposeHands:
@@ -112,6 +119,8 @@ class ComposeHands:
 
     @property
     def operator_password(self) -> str:
+        if len(project.containers("identity")) != 1:
+            raise RunError("the shop does not run in containers here", "docker compose up --detach --wait")
         script = "print(open('/run/secrets/operator_password').read())"
         return project.container("identity").python(script).strip()
 

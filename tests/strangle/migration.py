@@ -65,7 +65,10 @@ class Migration:
 
     async def _call(self, method: str, path: str, body: Any = None) -> Any:
         for _ in range(20):
-            answer = await self._http.request(method, PREFIX + path, json=body)
+            try:
+                answer = await self._http.request(method, PREFIX + path, json=body)
+            except httpx.TransportError as error:
+                raise RunError(f"{method} {path} was not answered: {error!r}", "make status") from error
             if answer.status_code == 401:  # a token lives ten minutes
                 await self._log_in()
             elif answer.status_code not in (502, 503, 504):

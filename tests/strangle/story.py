@@ -80,26 +80,33 @@ class Story:
     async def _shadow_finds_a_bug(self) -> None:
         async def do() -> None:
             await self.migration.seed_bug(BUG)
-            await self.migration.move("catalog", "shadow")
-            sample = await self._until(self._first_mismatch, "the comparison has found nothing")
-            self.console.print(f"    found: {sample['path']}", style="yellow", markup=False)
-            for difference in sample["differences"][:3]:
-                self.console.print(
-                    f"      {difference['class']} at {difference['path']}: "
-                    f"old {difference['legacy']!r}, new {difference['modern']!r}",
-                    style="yellow",
-                    markup=False,
-                )
             try:
-                await self.migration.move("catalog", "canary", percent=10)
-            except RefusedMove as refused:
-                self.console.print(f"    refused to go on: {refused}", style="yellow", markup=False)
-            else:
-                raise RunError("a capability with mismatches was let into canary")
-            await self.migration.seed_bug(None)
+                await self.migration.move("catalog", "shadow")
+                self._name(await self._until(self._first_mismatch, "the comparison has found nothing"))
+                await self._refused()
+            finally:
+                await self.migration.seed_bug(None)
             await self.migration.move("catalog", "legacy")
 
         await self._act("Shadow, with a bug in the adapter that nobody has noticed yet", do, watch=False)
+
+    def _name(self, sample: Any) -> None:
+        self.console.print(f"    found: {sample['path']}", style="yellow", markup=False)
+        for difference in sample["differences"][:3]:
+            self.console.print(
+                f"      {difference['class']} at {difference['path']}: "
+                f"old {difference['legacy']!r}, new {difference['modern']!r}",
+                style="yellow",
+                markup=False,
+            )
+
+    async def _refused(self) -> None:
+        try:
+            await self.migration.move("catalog", "canary", percent=10)
+        except RefusedMove as refused:
+            self.console.print(f"    refused to go on: {refused}", style="yellow", markup=False)
+        else:
+            raise RunError("a capability with mismatches was let into canary")
 
     async def _first_mismatch(self) -> Any:
         found = await self.migration.mismatches("catalog")
