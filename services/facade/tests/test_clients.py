@@ -1,5 +1,7 @@
 """The bridge as the facade hears it, also when it says nothing."""
 
+import json
+
 import httpx
 import pytest
 
@@ -37,6 +39,21 @@ async def test_a_bridge_that_does_not_say_is_not_taken_for_a_prompt_one(answer: 
 async def test_a_drain_counts_only_when_the_bridge_says_so(answer: httpx.Response | Exception) -> None:
     with pytest.raises(NotDrained):
         await (await asked(answer)).drain_to_shop(1.0)
+
+
+async def test_no_order_is_left_out_of_a_drain_because_there_are_many() -> None:
+    parts = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        parts.append(json.loads(request.content)["orders"])
+        return httpx.Response(200, json={"seconds": 0.0})
+
+    made = bridge("http://bridge", "key", httpx.MockTransport(handle))
+    for part in made.parts:
+        await part.start()
+    await made.drain_to_legacy(range(1, 12_002), 1.0)
+    assert [len(part) for part in parts] == [5000, 5000, 2001]
+    assert [number for part in parts for number in part] == list(range(1, 12_002))
 
 
 async def test_drains_that_fail_do_not_hide_the_lag() -> None:

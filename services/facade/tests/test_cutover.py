@@ -173,6 +173,17 @@ async def test_going_back_waits_until_the_old_shop_has_the_orders_of_the_new_sid
     assert (way, set(numbers)) == ("to-legacy", {1_000_001, 1_000_002})
 
 
+async def test_going_back_asks_for_all_orders_that_are_kept(shadowed: Replica, bridge: FakeBridge) -> None:
+    """One that is stuck for long is no less missing in the old shop."""
+    await cut_over(shadowed)
+    await until(lambda: shadowed.watch.of(ORDERS).stage is Stage.MODERN)
+    await shadowed.presence.note(1_000_001)
+    async with shadowed.database.autocommit() as connection:
+        await connection.execute(sa.text("UPDATE placed SET at = at - interval '59 minutes'"))
+    await cut_over(shadowed, BACK)
+    assert bridge.asked[-1] == ("to-legacy", [1_000_001])
+
+
 async def test_going_back_that_fails_stays_at_the_new_side(shadowed: Replica, bridge: FakeBridge) -> None:
     await cut_over(shadowed)
     bridge.broken = True

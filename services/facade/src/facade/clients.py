@@ -1,5 +1,6 @@
 """The bridge, as the facade sees it: how far behind it is, and waiting until it is not."""
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ class _Status(BaseModel):
 
 
 STATUS_SECONDS, DRAIN_SECONDS = 1.0, 2.5
+AT_ONCE = 5000  # orders that the bridge takes in one call
 
 
 class HttpBridge:
@@ -53,7 +55,10 @@ class HttpBridge:
 
     async def drain_to_legacy(self, numbers: Sequence[int], seconds: float) -> None:
         """Raises `NotDrained`."""
-        await self._drain({"direction": "to-legacy", "orders": list(numbers)}, seconds)
+        until = time.monotonic() + seconds
+        for start in range(0, max(1, len(numbers)), AT_ONCE):
+            part = list(numbers[start : start + AT_ONCE])
+            await self._drain({"direction": "to-legacy", "orders": part}, until - time.monotonic())
 
     async def _drain(self, wish: dict[str, Any], seconds: float) -> None:
         body = wish | {"limit_ms": max(1, int(seconds * 1000))}

@@ -19,7 +19,8 @@ log = structlog.get_logger(__name__)
 LIMIT_SECONDS = 1.8  # from parking to flipping: a customer's checkout takes no more than two seconds longer
 ABANDONED_SECONDS = 2.2  # the leader has given up by then; parked writes wait for three
 LOOK_SECONDS = 0.01
-PLACED_SECONDS = 60.0  # what was placed before is known to have arrived: the lag may be two seconds
+# As long as orders are kept. That an older one has arrived is not known: a write-back that is stuck must show.
+PLACED_SECONDS = 3600.0
 FACADE = "facade"
 
 

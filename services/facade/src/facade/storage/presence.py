@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from chassis.storage import Database
-from facade.cutover import ABANDONED_SECONDS
+from facade.cutover import ABANDONED_SECONDS, PLACED_SECONDS
 from facade.domain import Abandoned, Capability, Stage, Standing
 from facade.stages import Report, Seen
 from facade.storage.rows import to_standing
@@ -19,7 +19,7 @@ from facade.storage.tables import placed, presence, standing
 ALIVE_SECONDS = 2
 # A replica that died with a write under way: the other side may still be at it, as long as the gateway would wait.
 WRITE_SECONDS = 20
-KEPT_SECONDS = 3600
+KEPT_SECONDS = PLACED_SECONDS
 
 
 def _ago(seconds: float) -> sa.ColumnElement[Any]:
@@ -65,12 +65,10 @@ _behind = (
     )
 )
 _note = insert(placed).values(number=sa.bindparam("number", type_=sa.BigInteger)).on_conflict_do_nothing()
-AT_MOST = 5000  # numbers that the bridge takes in one call
 _lately = (
     sa.select(placed.c.number)
     .where(placed.c.at > sa.func.now() - sa.bindparam("age", type_=sa.Interval))
     .order_by(placed.c.at.desc())
-    .limit(AT_MOST)
 )
 
 
