@@ -52,7 +52,7 @@ help:
 	@echo "  make traffic             many customers at once         [ORDERS=2000 CONCURRENCY=32 SEED=… CLIENT=modern|legacy|both]"
 	@echo "  make verify              do the books balance: stock, money, messages"
 	@echo "  make migration           where the old shop's capabilities stand, and who answers how well"
-	@echo "  make migrate CAPABILITY=… TO=…   move one of them          [PERCENT=10 REASON=… FORCE=yes]"
+	@echo "  make migrate CAPABILITY=… TO=…   move one of them          [PERCENT=10 REASON=… FORCE=yes TARGET=compose]"
 	@echo "  make strangle            replace the old shop under traffic, and tell the story  [RATE=60 ROUNDS=1 TARGET=local|compose]"
 	@echo "  make snapshot            carry the old shop's books, customers and orders over; resumable  [RESTART=yes]"
 	@echo "  make replay SERVICE=…    put the dead letters of a consumer back on the stream"
@@ -102,12 +102,12 @@ verify: $(STAMP)
 	@$(RUN) -m tests.invariants
 
 migration: $(STAMP)
-	@$(LOCAL) migration
+	@$(LOCAL) migration --target $(TARGET)
 
 # From the environment, where make puts what was given to it: a reason may hold any sign.
 migrate: $(STAMP)
 	@test -n "$$CAPABILITY" -a -n "$$TO" || { echo "make migrate CAPABILITY=catalog|orders TO=shadow|canary|…" >&2; exit 2; }
-	@$(LOCAL) migrate "$$CAPABILITY" "$$TO" $(if $(PERCENT),--percent "$$PERCENT") --reason "$$REASON" \
+	@$(LOCAL) migrate --target $(TARGET) "$$CAPABILITY" "$$TO" $(if $(PERCENT),--percent "$$PERCENT") --reason "$$REASON" \
 		$(if $(filter yes,$(FORCE)),--force)
 
 strangle: $(STAMP)

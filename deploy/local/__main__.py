@@ -85,7 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     migration.add_arguments(
         command("migrate", migration.migrate, "move a capability from the old shop to the new side")
     )
-    command("migration", migration.migration, "where the capabilities stand, and who answers how well")
+    migration.add_target(
+        command("migration", migration.migration, "where the capabilities stand, and who answers how well")
+    )
     trial = command("trial", _trial, "a second run beside the first: system tests, traffic, invariants")
     trial.add_argument("--orders", type=int, default=200)
     return parser

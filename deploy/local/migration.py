@@ -1,6 +1,7 @@
 """The operator's two commands for the migration: move a capability, and see where all of them stand."""
 
 import asyncio
+import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from deploy.local.place import Place
 from deploy.local.programs import OPERATOR_EMAIL
 from deploy.local.screen import RunError, Screen
 from deploy.local.shop import Shop
+from deploy.local.supervisor import Supervisor
 
 PATH = "/api/migration"
 REFUSALS = frozenset({409, 422})
@@ -19,8 +21,14 @@ Capability = Mapping[str, Any]
 T = TypeVar("T")
 
 
+def add_target(command: ArgumentParser) -> None:
+    """What both take."""
+    command.add_argument("--target", choices=("local", "compose"), default="local", help="how the shop runs")
+
+
 def add_arguments(migrate: ArgumentParser) -> None:
     """What `migrate` takes."""
+    add_target(migrate)
     migrate.add_argument("capability", help="catalog or orders")
     migrate.add_argument("to", choices=STAGES, metavar="to", help=f"one of {', '.join(STAGES)}")
     migrate.add_argument("--percent", type=int, help="of the customers, with canary")
@@ -34,13 +42,13 @@ def migrate(options: Namespace, place: Place, screen: Screen) -> None:
     if options.percent is not None:
         wish["percent"] = options.percent
     with screen.step(f"{options.capability} to {options.to}") as step:
-        standing = asyncio.run(_as_operator(place, lambda shop: move(shop, options.capability, wish)))
+        standing = asyncio.run(_as_operator(options, place, lambda shop: move(shop, options.capability, wish)))
         step.detail = f"stands at {stage(standing)}"
 
 
-def migration(_: Namespace, place: Place, screen: Screen) -> None:
+def migration(options: Namespace, place: Place, screen: Screen) -> None:
     """Print the table."""
-    found = asyncio.run(_as_operator(place, read))
+    found = asyncio.run(_as_operator(options, place, read))
     screen.console.print(table(found["items"]))
     if found["seeded_bug"]:
         screen.say(f"\na mistake is switched on, to be found: {found['seeded_bug']}", style="yellow")
@@ -66,14 +74,28 @@ async def read(shop: Shop) -> Mapping[str, Any]:
     return found
 
 
-async def _as_operator(place: Place, act: Callable[[Shop], Awaitable[T]]) -> T:
-    try:
-        password = place.secret("identity", "operator_password")
-    except OSError as error:
-        raise RunError("there is no run here", "make up") from error
-    async with Shop(place.ports.url("gateway")) as shop:
+async def _as_operator(options: Namespace, place: Place, act: Callable[[Shop], Awaitable[T]]) -> T:
+    url, password = in_containers() if options.target == "compose" else _on_this_machine(place)
+    async with Shop(url) as shop:
         await shop.login(OPERATOR_EMAIL, password)
         return await act(shop)
+
+
+def _on_this_machine(place: Place) -> tuple[str, str]:
+    if not Supervisor(place).running():
+        raise RunError("Banyan is not running here", "make up, or TARGET=compose for the one in containers")
+    return place.ports.url("gateway"), place.secret("identity", "operator_password")
+
+
+def in_containers() -> tuple[str, str]:
+    """Address and operator's password of the project that the environment names, else of `banyan`."""
+    from deploy.compose import project  # knows this package's table of services
+
+    os.environ.setdefault("COMPOSE_PROJECT_NAME", "banyan")
+    if len(project.containers("identity")) != 1:
+        raise RunError("the shop does not run in containers here", "docker compose up --detach --wait")
+    script = "print(open('/run/secrets/operator_password').read())"
+    return project.url(), project.container("identity").python(script).strip()
 
 
 def table(capabilities: list[Capability]) -> Table:

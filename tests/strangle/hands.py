@@ -1,7 +1,6 @@
 """What the story does besides asking the facade: snapshot, traffic, the books, and the old shop's switch."""
 
 import asyncio
-import os
 import signal
 import sys
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any, Protocol
 import orjson
 
 from deploy.compose import project
+from deploy.local.migration import in_containers
 from deploy.local.place import ROOT, Place
 from deploy.local.readiness import wait_ready
 from deploy.local.screen import RunError, Step
@@ -111,18 +111,7 @@ class ComposeHands:
     """The project that the environment names; `banyan` where it names none."""
 
     def __init__(self) -> None:
-        os.environ.setdefault("COMPOSE_PROJECT_NAME", "banyan")
-
-    @property
-    def url(self) -> str:
-        return project.url()
-
-    @property
-    def operator_password(self) -> str:
-        if len(project.containers("identity")) != 1:
-            raise RunError("the shop does not run in containers here", "docker compose up --detach --wait")
-        script = "print(open('/run/secrets/operator_password').read())"
-        return project.container("identity").python(script).strip()
+        self.url, self.operator_password = in_containers()
 
     async def snapshot(self) -> None:
         await _command("snapshot", "docker", *project.one_off_command("snapshot", "--restart"))
