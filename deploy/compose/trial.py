@@ -25,6 +25,7 @@ NAME = "banyan-test"
 HOME = ".banyan/compose-test"
 FIGURES = "figures.json"
 SECONDS_BAR, MEMORY_BAR = 60, 2048
+TRAFFIC = ("tests.traffic", "--client", "both")
 
 
 def main() -> int:
@@ -58,7 +59,8 @@ def _trial(orders: int, screen: Screen) -> int:
         compose("up", "--detach", "--wait", "--no-build", "prometheus")
     planned = {
         "system tests": checks.python("pytest", "-m", "system", "tests/system", "-q", "--durations=5"),
-        "traffic": ("docker", *project.one_off_command("traffic", "tests.traffic", "--orders", str(orders))),
+        "snapshot": ("docker", *project.one_off_command("snapshot")),
+        "traffic": ("docker", *project.one_off_command("traffic", *TRAFFIC, "--orders", str(orders))),
         "dashboards": checks.python("pytest", "-m", "system", "tests/observability", "-q"),
         "resilience": checks.python("pytest", "-m", "system", "tests/resilience", "-q", "--durations=0"),
         "invariants": ("docker", *project.one_off_command("verify")),

@@ -39,8 +39,11 @@ def _tested(orders: int, screen: Screen) -> list[str]:
     ports = ports_check.free_ports()
     up(Place.current(), ports, screen)
     planned = {
+        "snapshot": checks.python("deploy.local", "run", "bridge", "-m", "bridge.snapshot"),
         "system tests": checks.python("pytest", "-m", "system", "tests/system", "-q"),
-        "traffic": checks.python("tests.traffic", "--orders", str(orders)),
+        "traffic": checks.python("tests.traffic", "--client", "both", "--orders", str(orders)),
         "invariants": checks.python("tests.invariants"),
+        # The last: at its end the old shop is stopped.
+        "migration": checks.python("tests.strangle", "--rate", "30", "--seconds", "3"),
     }
     return checks.run_all(planned, {"BANYAN_TARGET": "local", "BANYAN_URL": ports.url("gateway")}, screen)
