@@ -59,6 +59,7 @@ def connected(settings: Settings, sessions: Sessions, watch: StandingsWatch, pla
         old_shop=lambda: unless_retired(mirrored),
         placed=NothingPlaced(),
         seeded=watch,
+        mirror=True,
     )
     answers = {Capability.CATALOG: seen.areas[Area.CATALOG], Capability.ORDERS: seen.areas[Area.ORDERS]}
     return BothSides(

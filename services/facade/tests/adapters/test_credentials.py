@@ -3,16 +3,28 @@
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import cast
 
+import httpx
 import pytest
+from pydantic import SecretStr
 
+from chassis.http_client import HttpClient
+from facade import sides
 from facade.adapters.credentials import IMPORT_SECONDS, MARGIN_SECONDS, Customers
 from facade.adapters.errors import LoginFailed
+from facade.adapters.session import Sessions
+from facade.domain import Capability
 from facade.legacy_http import LegacyRequest, LegacyResponse
 from facade.ports import CannotAnswer, Upstream
-from facade.shop_clients import ShopClients
+from facade.settings import Settings
+from facade.shop_clients import ShopClients, connect
+from facade.stages import StandingsWatch
+from services.facade.tests.adapters.both_shops import SESSION_KEY, body
 from services.facade.tests.adapters.conftest import PASSWORD
-from services.facade.tests.adapters.new_shop import Account, NewShop
+from services.facade.tests.adapters.new_shop import EXCHANGE_KEY, Account, NewShop
+from services.facade.tests.replicas import FakeWatch
 
 LOGINS, EXCHANGES = "/api/identity/tokens", "/api/identity/exchanges"
 
@@ -125,12 +137,37 @@ async def test_a_session_of_a_customer_on_the_way_is_waited_for_but_not_for_ever
     assert IMPORT_SECONDS <= passing.seconds - began < IMPORT_SECONDS + 1
 
 
-async def test_whom_identity_does_not_listen_to_now_is_known_by_the_old_shop(
-    shop: NewShop, customers: Customers, ann: Account
+async def test_whom_identity_does_not_listen_to_now_is_not_let_in_by_the_old_shop(
+    shop: NewShop, customers: Customers, ann: Account, old_shop: Known
 ) -> None:
+    """It counts no failures: whoever guesses passwords would go on there."""
     shop.accounts.append(ann)
     shop.throttled = True
-    assert await customers.named(basic("ann@example.com", PASSWORD)) == "token-of-1"
+    with pytest.raises(LoginFailed):
+        await customers.named(basic("ann@example.com", PASSWORD))
+    assert (old_shop.asked, shop.calls("POST", EXCHANGES)) == ([], [])
+
+
+async def test_the_mirror_shows_no_password_to_identity(
+    shop: NewShop, ann: Account, old_shop: Known, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    """Each wrong one would count twice as a failed login of a real customer."""
+    shop.accounts.append(ann)
+    monkeypatch.setattr(sides, "connect", partial(connect, transport=httpx.MockTransport(shop)))
+    monkeypatch.setattr(sides, "LegacyClient", lambda *_, **__: old_shop)
+    watch = cast("StandingsWatch", FakeWatch(1))
+    settings = settings.model_copy(update={"exchange_key": SecretStr(EXCHANGE_KEY)})
+    both = sides.connected(settings, Sessions(SESSION_KEY), watch, sides.NothingPlaced())
+    for part in both.parts:
+        if isinstance(part, HttpClient):
+            await part.start()
+    orders = both.mirror.modern[Capability.ORDERS]
+    assert body(await orders.answer(basic("ann@example.com", PASSWORD))) == {"ok": 1, "orders": []}
+    assert body(await orders.answer(basic("ann@example.com", "wrong")))["error"] == "login failed"
+    assert (len(old_shop.asked), shop.calls("POST", LOGINS)) == (2, [])
+    old_shop.broken = True
+    with pytest.raises(CannotAnswer):
+        await orders.answer(basic("ann@example.com", "unknown"))
 
 
 @pytest.mark.parametrize(("email", "password"), [("ann@example.com", "x"), ("", PASSWORD), ("a\0b", PASSWORD)])

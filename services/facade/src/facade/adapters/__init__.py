@@ -32,15 +32,22 @@ class Adapters:
 
 
 def adapt(
-    shop: ShopClients, sessions: Sessions, *, legacy: Upstream, old_shop: OldShop, placed: Placed, seeded: SeededBug
+    shop: ShopClients,
+    sessions: Sessions,
+    *,
+    legacy: Upstream,
+    old_shop: OldShop,
+    placed: Placed,
+    seeded: SeededBug,
+    mirror: bool = False,
 ) -> Adapters:
     """All adapters over one set of clients.
 
     `old_shop` says whom to ask about customers who have not come over yet, None once it has retired; `legacy` shows the
-    mirror the orders that were bought on a page.
+    mirror the orders that were bought on a page. In the `mirror` no password is shown to identity.
     """
     pages = Pages(sessions)
-    customers = Customers(shop.identity, old_shop)
+    customers = Customers(shop.identity, old_shop, logs_in=not mirror)
     checkout = Checkout(shop, placed)
     areas: dict[Area, Upstream] = {
         Area.CATALOG: CatalogAdapter(Shelves(shop.catalog, shop.inventory, seeded), pages),

@@ -14,7 +14,7 @@ from facade.adapters import forms
 from facade.adapters.errors import LoginFailed
 from facade.legacy_http import LegacyRequest
 from facade.ports import CannotAnswer, Upstream
-from facade.shop_clients.identity import IdentityClient, Token
+from facade.shop_clients.identity import IdentityClient, LoginThrottled, Token
 
 # A token is not used in its last minute: the order that begins with it must end with it, and clocks differ.
 MARGIN_SECONDS = 60.0
@@ -68,9 +68,12 @@ class Customers:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         size: int = CACHED,
+        logs_in: bool = True,
     ) -> None:
+        """`logs_in`: show passwords to identity. The mirror must not: failures would count against real customers."""
         self._identity = identity
         self._old_shop = old_shop
+        self._logs_in = logs_in
         self._clock = clock
         self._sleep = sleep
         self._key = secrets.token_bytes(32)
@@ -96,11 +99,18 @@ class Customers:
         key = self._digest(f"password\0{email}\0{password}")
         if (token := self._tokens.find(key)) is not None:
             return token
-        found = await self._identity.log_in(email, password, forms.address(request))
+        found = await self._logged_in(email, password, request) if self._logs_in else None
         return self._tokens.keep(key, found or await self._imported(email, password))
 
+    async def _logged_in(self, email: str, password: str, request: LegacyRequest) -> Token | None:
+        try:
+            return await self._identity.log_in(email, password, forms.address(request))
+        except LoginThrottled:
+            # Not on to the old shop, which counts nothing: it would be the way around the limit.
+            raise LoginFailed from None
+
     async def _imported(self, email: str, password: str) -> Token:
-        """For a customer of the old shop who has not come over yet.
+        """By the old shop's word: for its customers who have not come over yet, and for the mirror.
 
         Identity is not asked for the password again: each wrong answer would count as a failed login, and lock out
         whoever orders right after they have registered.
@@ -112,6 +122,8 @@ class Customers:
         try:
             answer = await old_shop.answer(LegacyRequest("GET", "/legacy/api/me", headers=(basic,)))
         except CannotAnswer:
+            if not self._logs_in:
+                raise  # identity has not said no
             raise LoginFailed from None
         return await self._exchanged(_customer(answer.body))
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+import httpx
+
 from chassis.breaker import BreakerOpen
 from chassis.deadlines import DeadlineExceeded
 from chassis.errors import DependencyUnavailable
@@ -9,7 +11,6 @@ from chassis.http_client import HttpClient
 from facade.ports import CannotAnswer
 from facade.shop_clients.asking import ask, read
 
-_NO_TOKEN = (401, 422, 429)
 _EMAIL_TAKEN = "urn:banyan:problem:email-taken"
 
 
@@ -45,6 +46,10 @@ class _Problem:
     type: str
 
 
+class LoginThrottled(Exception):
+    """Identity does not look at this login now, after too many failures."""
+
+
 class EmailKnown(Exception):
     """An account with this address exists."""
 
@@ -61,12 +66,16 @@ class IdentityClient:
         self._exchange_key = exchange_key
 
     async def log_in(self, email: str, password: str, address: str | None) -> Token | None:
-        """None when identity does not know these, or does not look at them now after too many failures."""
-        path, login = "/api/identity/tokens", {"email": email, "password": password}
-        body = await ask(
-            self._http, "POST", path, absent=_NO_TOKEN, idempotent=True, json=login, headers=_seen(address)
-        )
-        return None if body is None else read(Token, body)
+        """None when identity does not know these; raises `LoginThrottled`."""
+        login = {"email": email, "password": password}
+        answer = await self._post("/api/identity/tokens", login, _seen(address))
+        if answer.status_code == 429:
+            raise LoginThrottled
+        if answer.status_code in (401, 422):
+            return None
+        if answer.status_code != 200:
+            raise CannotAnswer(f"identity answered {answer.status_code}")
+        return read(Token, answer.content)
 
     async def exchange(self, number: int) -> Token | None:
         """A token for whoever the old shop knows under this number; None while identity has not heard of them."""
@@ -84,17 +93,19 @@ class IdentityClient:
         """Make a customer. Raises `EmailKnown`, `RegistrationRefused`."""
         body = {"email": new.email, "name": new.name, "password": new.password}
         headers = {**_seen(address), "Idempotency-Key": new.key}
-        path = "/api/identity/customers"
-        try:
-            answer = await self._http.request("POST", path, idempotent=True, json=body, headers=headers)
-        except (DependencyUnavailable, BreakerOpen, DeadlineExceeded) as error:
-            raise CannotAnswer(f"identity: {error or type(error).__name__}") from error
+        answer = await self._post("/api/identity/customers", body, headers)
         if answer.status_code == 409 and read(_Problem, answer.content).type == _EMAIL_TAKEN:
             raise EmailKnown
         if answer.status_code == 422:
             raise RegistrationRefused
         if answer.status_code != 201:
             raise CannotAnswer(f"identity answered {answer.status_code}")
+
+    async def _post(self, path: str, body: dict[str, str], headers: dict[str, str]) -> httpx.Response:
+        try:
+            return await self._http.request("POST", path, idempotent=True, json=body, headers=headers)
+        except (DependencyUnavailable, BreakerOpen, DeadlineExceeded) as error:
+            raise CannotAnswer(f"identity: {error or type(error).__name__}") from error
 
 
 def _seen(address: str | None) -> dict[str, str]:
