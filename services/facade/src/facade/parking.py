@@ -12,9 +12,10 @@ from typing import Protocol
 
 from chassis import deadlines
 from chassis.deadlines import DeadlineExceeded
+from chassis.http_client import OutcomeUnknown
 from facade.domain import Capability, Side, side
 from facade.ports import CannotAnswer
-from facade.stages import StandingsWatch
+from facade.stages import WRITE_SECONDS, StandingsWatch
 
 PATIENCE_SECONDS = 3.0
 
@@ -34,8 +35,10 @@ class ParkedWrites:
         holds: Holds,
         patience: float = PATIENCE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
+        lingers: float = WRITE_SECONDS,
     ) -> None:
         self._watch, self._holds, self._patience, self._clock = watch, holds, patience, clock
+        self._lingers = lingers
 
     @asynccontextmanager
     async def write(self, capability: Capability) -> AsyncIterator[Side]:
@@ -43,11 +46,23 @@ class ParkedWrites:
         if not self._open(capability):
             await self._wait(capability)
         # Nothing is awaited between the look at the standing and this: no report comes in between.
+        turn = side(self._watch.of(capability), "")
         self._watch.in_flight[capability] += 1
+        unknown = False
         try:
-            yield side(self._watch.of(capability), "")
+            yield turn
+        except (OutcomeUnknown, asyncio.CancelledError):
+            unknown = True
+            raise
         finally:
-            self._watch.in_flight[capability] -= 1
+            if unknown and turn is Side.LEGACY:
+                # The old shop may still be at it; a flip now would not be told of what it commits later.
+                asyncio.get_running_loop().call_later(self._lingers, self._ended, capability)
+            else:
+                self._ended(capability)
+
+    def _ended(self, capability: Capability) -> None:
+        self._watch.in_flight[capability] -= 1
 
     def _open(self, capability: Capability) -> bool:
         return self._watch.current and not self._watch.of(capability).parked

@@ -23,6 +23,8 @@ POLL_SECONDS = 0.1
 PARKED_POLL_SECONDS = 0.02  # writes are waiting: they go on as soon as this replica knows
 VIEW_SECONDS = 1.5
 READ_SECONDS = 1.0
+# Of a write whose end nobody has seen, or whose replica died: a side may be at it as long as the gateway would wait.
+WRITE_SECONDS = 20.0
 _UNKNOWN = {each: Standing(each, Stage.LEGACY, 0, False, 0, datetime.fromtimestamp(0, UTC)) for each in Capability}
 
 

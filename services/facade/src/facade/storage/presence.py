@@ -11,14 +11,12 @@ from sqlalchemy.dialects.postgresql import insert
 from chassis.storage import Database
 from facade.cutover import ABANDONED_SECONDS, PLACED_SECONDS
 from facade.domain import Abandoned, Capability, Stage, Standing
-from facade.stages import Report, Seen
+from facade.stages import WRITE_SECONDS, Report, Seen
 from facade.storage.rows import to_standing
 from facade.storage.tables import placed, presence, standing
 
 # Longer than a replica goes by an old view (`stages.VIEW_SECONDS`): one that is not counted begins no write any more.
 ALIVE_SECONDS = 2
-# A replica that died with a write under way: the other side may still be at it, as long as the gateway would wait.
-WRITE_SECONDS = 20
 KEPT_SECONDS = PLACED_SECONDS
 
 
