@@ -96,3 +96,16 @@ async def test_another_generation_has_a_budget_of_its_own() -> None:
     guard.record(replace(STANDING, generation=4), error=True)
     await asyncio.sleep(0)
     assert stepping.steps == []
+
+
+async def test_a_late_answer_of_an_earlier_generation_does_not_forgive_errors() -> None:
+    stepping = FakeStepBack()
+    guard = Guard(stepping)
+    now = replace(STANDING, generation=4)
+    for _ in range(25):
+        guard.record(now, error=True)
+    guard.record(STANDING, error=False)
+    for _ in range(25):
+        guard.record(now, error=True)
+    await until(lambda: bool(stepping.steps))
+    assert (stepping.steps[0]["answers"], stepping.steps[0]["errors"]) == (50, 50)

@@ -72,14 +72,20 @@ class Guard:
 
     def record(self, standing: Standing, error: bool) -> None:
         """Count an answer of the new side. Never waits: the customer's answer does not depend on it."""
-        spent = self._budget(standing).record(error)
+        budget = self._budget(standing)
+        if budget is None:
+            return
+        spent = budget.record(error)
         if spent.burnt and standing.capability not in self._stepping:
             step = self._stepping[standing.capability] = asyncio.create_task(self._step(standing, spent))
             step.add_done_callback(lambda _: self._stepping.pop(standing.capability, None))
 
-    def _budget(self, standing: Standing) -> ErrorBudget:
-        # What happened in another generation says nothing about this one.
+    def _budget(self, standing: Standing) -> ErrorBudget | None:
+        # What happened in another generation says nothing about this one. A slow answer of an earlier one is nobody's
+        # any more: begun anew for it, the budget of today would forget its errors.
         generation, budget = self._budgets.get(standing.capability, (-1, None))
+        if standing.generation < generation:
+            return None
         if budget is None or generation != standing.generation:
             budget = ErrorBudget(self._clock)
             self._budgets[standing.capability] = (standing.generation, budget)
