@@ -4,7 +4,9 @@ import asyncio
 from typing import Any
 
 import pytest
+import structlog
 
+from facade import application
 from facade.application import Wish
 from facade.domain import Capability, Overtaken, Stage, Standing
 from facade.guard import PromotionRefused
@@ -107,6 +109,21 @@ async def test_who_hangs_up_in_the_middle_of_a_cut_over_does_not_stop_it(shadowe
     await until(lambda: bool(bridge.asked))
     moving.cancel()
     await until(lambda: shadowed.watch.of(Capability.ORDERS).stage is Stage.MODERN)
+
+
+async def test_a_cut_over_that_fails_after_its_operator_has_hung_up_is_logged(
+    shadowed: Replica, bridge: FakeBridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bridge.seconds = 60
+    monkeypatch.setattr(application, "log", structlog.get_logger())  # one that has not been used keeps no processors
+    with structlog.testing.capture_logs() as logs:
+        moving = asyncio.create_task(shadowed.migration.move(Capability.ORDERS, Wish(Stage.CUTOVER), "op"))
+        await until(lambda: bool(bridge.asked))
+        moving.cancel()
+        await until(lambda: any(each["event"] == "migration.failed-unheard" for each in logs))
+    (told,) = [each for each in logs if each["event"] == "migration.failed-unheard"]
+    assert told["capability"] == "orders"
+    assert "CutoverUndone" in told["reason"]
 
 
 async def test_retired_capabilities_come_back_by_force(shadowed: Replica) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
@@ -82,6 +83,7 @@ class Migration:
 
     def __init__(self, storage: Storage, bridge: Bridge, cutovers: Cutover) -> None:
         self._storage, self._bridge, self._cutovers = storage, bridge, cutovers
+        self._moving: set[asyncio.Task[Standing]] = set()  # the loop itself does not keep tasks from being collected
 
     async def move(self, capability: Capability, wish: Wish, who: str) -> Standing:
         """Where it stands afterwards; a repeated wish changes nothing.
@@ -96,7 +98,14 @@ class Migration:
             return standing
         lag = await self._bridge.lag() if move.guarded else None
         # Not in the task of the request: who hangs up in the middle of a cut-over must not leave it half done.
-        return await asyncio.shield(asyncio.create_task(self._perform(move, wish, lag, who), name="move"))
+        task = asyncio.create_task(self._perform(move, wish, lag, who), name="move")
+        self._moving.add(task)
+        task.add_done_callback(self._moving.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(partial(_unheard, capability))
+            raise
 
     async def step_back(self, capability: Capability, evidence: Mapping[str, Any]) -> None:
         """Out of canary into shadow, as the facade itself; nothing in any other stage, or when another was faster."""
@@ -147,6 +156,13 @@ class Migration:
                 return await work.replace(move.before, _moved(move), entry, anew=move.begins_comparison)
             parked = await cutover.park(work, move, entry)
         return await self._cutovers.finish(parked, move, entry)
+
+
+def _unheard(capability: Capability, task: asyncio.Task[Standing]) -> None:
+    """The failure of a move whose operator has hung up."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        log.warning("migration.failed-unheard", capability=capability.value, reason=repr(error))
 
 
 def _moved(move: Move) -> Standing:
