@@ -1,10 +1,13 @@
 """The routing table: the longest prefix wins, where a segment ends."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.routes import ROUTES, Access, Rate, Retry, Route, Router
 
 ROUTER = Router(ROUTES)
+OLD_SHOP = {"/legacy", "/legacy/login", "/legacy/register", "/legacy/api/register", "/legacy/api/me"}
 
 
 @pytest.mark.parametrize(
@@ -42,8 +45,17 @@ def test_a_table_with_the_same_prefix_twice_is_refused() -> None:
 
 def test_only_registration_login_reading_and_what_has_its_own_login_are_open_to_everybody() -> None:
     open_for_writing = {route.prefix for route in ROUTES if route.write is Access.PUBLIC}
-    assert open_for_writing == {"/api/identity/customers", "/api/identity/tokens", "/legacy"}
-    assert {route.prefix for route in ROUTES if route.own_login} == {"/legacy"}
+    assert open_for_writing == {"/api/identity/customers", "/api/identity/tokens", *OLD_SHOP}
+    assert {route.prefix for route in ROUTES if route.own_login} == OLD_SHOP
+
+
+@pytest.mark.parametrize("path", [b"/legacy/login", b"/legacy/register", b"/legacy/api/register", b"/legacy/api/me"])
+def test_logins_of_the_old_shop_are_limited_like_all_others(path: bytes) -> None:
+    route, row = ROUTER.find(path), ROUTER.find(b"/legacy/")
+    assert route is not None
+    assert row is not None
+    assert (row.rate, route.rate) == (Rate.READ, Rate.CREDENTIALS)
+    assert route == replace(row, prefix=path.decode(), rate=Rate.CREDENTIALS)
 
 
 def test_only_operators_move_the_migration() -> None:

@@ -56,6 +56,10 @@ class Route:
     own_login: bool = False
 
 
+def _old_shop(prefix: str, rate: Rate) -> Route:
+    return Route(prefix, "facade", 15, Access.PUBLIC, Access.PUBLIC, Retry.SAFE, rate, own_login=True)
+
+
 ROUTES: tuple[Route, ...] = (
     Route("/api/identity", "identity", 5, Access.AUTHENTICATED, Access.AUTHENTICATED, Retry.SAFE, Rate.WRITE),
     Route("/api/identity/customers", "identity", 10, Access.PUBLIC, Access.PUBLIC, Retry.NEVER, Rate.CREDENTIALS),
@@ -67,7 +71,9 @@ ROUTES: tuple[Route, ...] = (
     Route("/api/orders", "orders", 10, Access.AUTHENTICATED, Access.AUTHENTICATED, Retry.KEYED, Rate.WRITE),
     Route("/api/payments", "payments", 5, Access.AUTHENTICATED, Access.OPERATOR, Retry.SAFE, Rate.READ),
     # The old shop's address space: pages and its old interface, whoever answers them by now.
-    Route("/legacy", "facade", 15, Access.PUBLIC, Access.PUBLIC, Retry.SAFE, Rate.READ, own_login=True),
+    # Its logins are as good for guessing passwords as identity's.
+    _old_shop("/legacy", Rate.READ),
+    *(_old_shop(f"/legacy/{path}", Rate.CREDENTIALS) for path in ("login", "register", "api/register", "api/me")),
     Route("/api/migration", "facade", 15, Access.OPERATOR, Access.OPERATOR, Retry.SAFE, Rate.WRITE),
 )
 
