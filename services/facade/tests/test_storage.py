@@ -7,9 +7,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from chassis.storage import Database
+from facade.application import Wish
 from facade.domain import Capability, Stage
 from facade.placing import PlacedOrders
 from facade.storage import SqlPresence, SqlStorage, metadata
+from services.facade.tests.replicas import Replica
 
 
 async def test_the_migrations_make_the_tables_that_the_code_believes_in(database: Database) -> None:
@@ -37,6 +39,21 @@ async def test_orders_are_noted_once_and_forgotten_after_a_while(database: Datab
     await presence.forget_old()
     async with database.autocommit() as connection:
         assert await connection.scalar(sa.text("SELECT count(*) FROM placed")) == 1
+
+
+async def test_samples_are_forgotten_when_comparing_has_begun_anew(shadowed: Replica) -> None:
+    async def kept() -> int:
+        async with shadowed.database.autocommit() as connection:
+            return int(await connection.scalar(sa.text("SELECT count(*) FROM mismatch")))
+
+    await shadowed.compared(Capability.CATALOG, different=2)
+    await shadowed.compared(Capability.ORDERS, different=1)
+    await shadowed.presence.forget_old()
+    assert await kept() == 3
+    for stage in (Stage.LEGACY, Stage.SHADOW):
+        await shadowed.migration.move(Capability.CATALOG, Wish(stage), "test")
+    await shadowed.presence.forget_old()
+    assert await kept() == 1
 
 
 async def test_an_order_stays_placed_when_it_cannot_be_noted() -> None:

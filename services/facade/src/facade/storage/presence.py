@@ -13,7 +13,7 @@ from facade.cutover import ABANDONED_SECONDS, PLACED_SECONDS
 from facade.domain import Abandoned, Capability, Stage, Standing
 from facade.stages import WRITE_SECONDS, Report, Seen
 from facade.storage.rows import to_standing
-from facade.storage.tables import placed, presence, standing
+from facade.storage.tables import mismatch, placed, presence, standing
 
 # Longer than a replica goes by an old view (`stages.VIEW_SECONDS`): one that is not counted begins no write any more.
 ALIVE_SECONDS = 2
@@ -70,6 +70,12 @@ _lately = (
 )
 
 
+# Samples from before comparing began anew. What was counted then stays: it is part of the lifetime's totals.
+_outdated = sa.delete(mismatch).where(
+    mismatch.c.capability == standing.c.capability, mismatch.c.generation < standing.c.evidence_from
+)
+
+
 class SqlPresence:
     """Looks and reports for a replica, and answers what its cut-over asks."""
 
@@ -108,8 +114,9 @@ class SqlPresence:
             return list((await connection.scalars(_lately, {"age": timedelta(seconds=seconds)})).all())
 
     async def forget_old(self) -> None:
-        """Delete what no cut-over asks for any more."""
+        """Delete what no cut-over asks for any more, and no operator is shown."""
         old = _ago(KEPT_SECONDS)
         async with self._database.autocommit() as connection:
             await connection.execute(sa.delete(presence).where(presence.c.seen_at < old))
             await connection.execute(sa.delete(placed).where(placed.c.at < old))
+            await connection.execute(_outdated)
