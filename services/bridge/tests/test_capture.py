@@ -8,10 +8,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from bridge.capture import install
+from bridge.capture import Capture, NotYet, install
 from bridge.storage import feed
 from chassis.storage import Database
-from services.bridge.tests.fakes import TABLES, OldShop
+from services.bridge.tests.fakes import TABLES, OldShop, until
 
 REPRICE = "UPDATE products SET price = price + 1 WHERE isbn = $1"
 
@@ -99,6 +99,49 @@ async def test_installing_again_leaves_everything_as_it_is(database: Database, o
 
     await asyncio.gather(*(once_more() for _ in range(3)))
     assert await old_shop.row(state) == before
+
+
+async def test_installing_again_does_not_wait_for_those_who_write(database: Database, old_shop: OldShop) -> None:
+    async with old_shop.pool.acquire() as writing, writing.transaction():
+        await writing.execute("LOCK TABLE bridge.change, bridge.inbox IN ROW EXCLUSIVE MODE")
+        async with asyncio.timeout(5), database.transaction() as connection:
+            await install(connection)
+
+
+async def test_installing_gives_up_wherever_it_has_to_wait(database: Database, old_shop: OldShop) -> None:
+    async with old_shop.pool.acquire() as writing, writing.transaction():
+        await writing.execute("LOCK TABLE bridge.change")
+        with pytest.raises(NotYet):
+            async with asyncio.timeout(2), database.transaction() as connection:
+                await install(connection)
+
+
+async def test_installing_waits_for_a_checkout_with_nothing_in_its_hands(database: Database, old_shop: OldShop) -> None:
+    """A checkout takes its books from the shelf, and only then writes the order."""
+    await old_shop.product()
+    ann = await old_shop.customer()
+    for table in ("products", "orders", "order_items", "customers"):
+        await old_shop.execute(f"DROP TRIGGER bridge_record ON {table}")
+    capture = Capture(database)
+    async with old_shop.pool.acquire() as checkout, checkout.transaction():
+        await checkout.execute("UPDATE products SET stock = stock - 1")
+        await capture.start()
+        await until(lambda: _waits(old_shop))
+        await checkout.execute("SET LOCAL lock_timeout = '100ms'")
+        await checkout.execute(
+            "INSERT INTO orders (customer_id, status, total, created) VALUES ($1, 'P', 1, now())", ann
+        )
+    try:
+        async with asyncio.timeout(10):
+            await capture.ready()
+    finally:
+        await capture.stop()
+    assert await old_shop.value("SELECT count(*) FROM pg_trigger WHERE tgname = 'bridge_record'") == 4
+
+
+async def _waits(old_shop: OldShop) -> bool:
+    sql = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'products'::regclass)"
+    return bool(await old_shop.value(sql))
 
 
 async def test_there_is_a_version_above_zero_before_the_first_change(old_shop: OldShop) -> None:

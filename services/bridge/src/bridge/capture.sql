@@ -1,6 +1,9 @@
 -- What bridge keeps in the old shop's database, and the triggers that record its changes. Run at every start, as a whole
 -- and by one replica at a time: what is there already is left as it is.
 
+-- Bridge gives up, for now, long before PostgreSQL would look for a deadlock and might choose a customer as its victim.
+SET LOCAL lock_timeout = '500ms';
+
 DO $$ BEGIN
     -- Not CREATE SCHEMA IF NOT EXISTS: that asks for the right to make schemas even where there is nothing to make.
     IF to_regnamespace('bridge') IS NULL THEN
@@ -20,8 +23,14 @@ CREATE TABLE IF NOT EXISTS bridge.change (
 );
 
 -- For the rule of conflicts: has the old shop changed what a book is since? Sales are left out: they change the stock only.
-CREATE INDEX IF NOT EXISTS change_of_book ON bridge.change ((new ->> 'id'), id)
-    WHERE tbl = 'products' AND origin IS NULL AND (old - 'stock') IS DISTINCT FROM (new - 'stock');
+DO $$ BEGIN
+    -- Not CREATE INDEX IF NOT EXISTS: that locks the table against whoever writes to it, a checkout among them, and looks
+    -- only then.
+    IF to_regclass('bridge.change_of_book') IS NULL THEN
+        CREATE INDEX change_of_book ON bridge.change ((new ->> 'id'), id)
+            WHERE tbl = 'products' AND origin IS NULL AND (old - 'stock') IS DISTINCT FROM (new - 'stock');
+    END IF;
+END $$;
 
 CREATE TABLE IF NOT EXISTS bridge.position (
     one boolean PRIMARY KEY DEFAULT true CHECK (one),
@@ -66,7 +75,11 @@ CREATE TABLE IF NOT EXISTS bridge.inbox (
     message_id uuid PRIMARY KEY,
     handled_at timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX IF NOT EXISTS ix_inbox_handled_at ON bridge.inbox (handled_at);
+DO $$ BEGIN
+    IF to_regclass('bridge.ix_inbox_handled_at') IS NULL THEN
+        CREATE INDEX ix_inbox_handled_at ON bridge.inbox (handled_at);
+    END IF;
+END $$;
 
 -- A first row, so that there is a highest id from the beginning: consumers take what is newer than version 0.
 INSERT INTO bridge.change (tbl, op) SELECT 'bridge', 'INSTALL' WHERE NOT EXISTS (SELECT FROM bridge.change);
@@ -92,10 +105,8 @@ DO $$ DECLARE
     name text;
 BEGIN
     -- Waits for the transactions that are at work on a table: none of them goes unrecorded and unseen by a snapshot. The
-    -- order is that of a checkout, which so waits with nothing in its hands; and bridge gives up, for now, long before
-    -- PostgreSQL would look for a deadlock and might choose the customer as its victim.
-    SET LOCAL lock_timeout = '500ms';
-    FOREACH name IN ARRAY ARRAY['orders', 'products', 'order_items', 'customers'] LOOP
+    -- order is that in which a checkout comes to write to them: who follows it waits for bridge, and not bridge for him.
+    FOREACH name IN ARRAY ARRAY['products', 'orders', 'order_items', 'customers'] LOOP
         IF NOT EXISTS (
             SELECT FROM pg_trigger WHERE tgname = 'bridge_record' AND tgrelid = format('public.%I', name)::regclass
         ) THEN
