@@ -170,6 +170,30 @@ async def test_one_replica_publishes_and_another_takes_over(
     assert [[message.subject for message in bus.published] for bus in buses] == [["a"], ["b"]]
 
 
+async def test_more_old_changes_than_are_forgotten_at_once_do_not_wait_for_the_next_minute(
+    settings: Settings, database: Database, old_shop: OldShop
+) -> None:
+    await old_shop.execute(
+        "INSERT INTO bridge.change (tbl, op) SELECT 'bridge', 'INSTALL' FROM generate_series(1, $1::int)",
+        2 * feed.CLEAN_AT_ONCE + 10,
+    )
+    await old_shop.execute("UPDATE bridge.change SET at = now() - interval '25 hours'")
+    await old_shop.execute("UPDATE bridge.position SET id = (SELECT max(id) FROM bridge.change)")
+    capture = Capture(database)
+    publisher = Publisher(database, capture, _translator(settings), FakeBus())
+    await capture.start()
+    try:
+        await publisher.start()
+        await until(lambda: _forgotten(old_shop))
+    finally:
+        await publisher.stop()
+        await capture.stop()
+
+
+async def _forgotten(old_shop: OldShop) -> bool:
+    return bool(await old_shop.value("SELECT count(*) < 10 FROM bridge.change"))
+
+
 async def _has(bus: FakeBus, count: int) -> bool:
     return len(bus.published) >= count
 

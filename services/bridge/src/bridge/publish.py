@@ -125,8 +125,11 @@ class Publisher:
         now = asyncio.get_running_loop().time()
         if now - self._cleaned > CLEAN_EVERY:
             async with asyncio.timeout(self._database.time_limit):
-                await feed.forget_old(connection)
-            self._cleaned = now
+                more = await feed.forget_old(connection)
+            if more:
+                self.wake()
+            else:
+                self._cleaned = now
 
 
 async def publish(bus: Bus, messages: Sequence[Outgoing]) -> None:

@@ -96,10 +96,14 @@ async def read_state(connection: AsyncConnection) -> FeedState:
     return FeedState(row.captured, row.id, row.suppressed, float(row.lag or 0))
 
 
-async def forget_old(connection: AsyncConnection) -> None:
-    """Delete the oldest published changes, a few thousand at most, and what conflicts with them could be asked."""
-    await connection.execute(_forget)
+async def forget_old(connection: AsyncConnection) -> bool:
+    """Delete the oldest published changes, a few thousand at most, and what conflicts with them could be asked.
+
+    True when it was as many as it may be: there are probably more.
+    """
+    forgotten = (await connection.execute(_forget)).rowcount
     await connection.execute(_forget_chunks)
+    return forgotten >= CLEAN_AT_ONCE
 
 
 def transactions(changes: Sequence[Change]) -> list[list[Change]]:
