@@ -160,8 +160,9 @@ async def test_a_customer_whom_the_old_shop_never_saw_gets_one_account_without_a
 
 async def test_an_order_waits_for_a_book_that_is_still_on_its_way(shop: Shop, old_shop: OldShop) -> None:
     data, message = order(), uuid7()
-    with pytest.raises(Retry):
+    with pytest.raises(Retry) as put_off:
         await shop.hears(ORDER_CONFIRMED, data, message)
+    assert put_off.value.delay >= 2, "for a book that never comes it is asked again and again"
     await old_shop.product()
     await shop.hears(ORDER_CONFIRMED, data, message)
     assert await old_shop.value("SELECT count(*) FROM orders") == 1

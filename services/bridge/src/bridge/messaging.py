@@ -32,7 +32,7 @@ from chassis.messages import Heard, Message
 BOOK_CHANGED = "shop.catalog.book-changed.v1"
 ORDER_CONFIRMED = "shop.orders.order-confirmed.v1"
 ORDER_CANCELLED = "shop.orders.order-cancelled.v1"
-ASK_AGAIN = 0.5
+ASK_AGAIN = 2.0  # seconds: a book on its way comes soon, and for one that never comes this goes on for ever
 
 _TYPES: Mapping[type[Told], str] = {
     BookTold: "shop.bridge.legacy-book-changed.v1",
