@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import os
 import random
+import signal
 import sys
 from collections import Counter
 from decimal import Decimal
@@ -101,7 +102,7 @@ async def run_and_kill(settings: Settings, old_shop: OldShop) -> bool:
     return await process.wait() != 0
 
 
-async def start(settings: Settings, *arguments: str) -> asyncio.subprocess.Process:
+async def start(settings: Settings, stderr: int | None = None) -> asyncio.subprocess.Process:
     login = settings.nats_user, settings.nats_password
     assert login[0] is not None
     assert login[1] is not None
@@ -118,8 +119,10 @@ async def start(settings: Settings, *arguments: str) -> asyncio.subprocess.Proce
         "SNAPSHOT_CHUNK": str(CHUNK),
         "LOG_LEVEL": "WARNING",
     }
-    command = (sys.executable, "-m", "bridge.snapshot", *arguments)
-    return await asyncio.create_subprocess_exec(*command, env=environment, stdout=asyncio.subprocess.PIPE)
+    command = (sys.executable, "-m", "bridge.snapshot")
+    return await asyncio.create_subprocess_exec(
+        *command, env=environment, stdout=asyncio.subprocess.PIPE, stderr=stderr
+    )
 
 
 async def copied(old_shop: OldShop) -> int:
@@ -166,6 +169,20 @@ async def test_killed_again_and_again_while_the_old_shop_writes_it_brings_every_
     assert len(hearer.of("customer")) == await old_shop.value("SELECT count(*) FROM customers")
     assert len(hearer.of("order")) == await old_shop.value("SELECT count(*) FROM orders")
     assert hearer.heard["legacy-book-changed"] <= ROWS * 2, "it did not begin anew each time"
+
+
+async def test_an_interrupted_one_says_in_a_line_how_to_go_on(
+    on_bus: Settings, database: Database, old_shop: OldShop
+) -> None:
+    await fill(old_shop, 3000)
+    process = await start(on_bus, asyncio.subprocess.PIPE)
+    async with asyncio.timeout(60):
+        while not await copied(old_shop):
+            await asyncio.sleep(0.002)
+        process.send_signal(signal.SIGINT)
+        _, errors = await process.communicate()
+    line = "snapshot: interrupted; start it again, it goes on where it was\n"
+    assert (process.returncode, errors.decode()) == (130, line)
 
 
 async def published(old_shop: OldShop) -> bool:

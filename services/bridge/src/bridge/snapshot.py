@@ -5,6 +5,7 @@ May be stopped at any moment and started again; what it has told already is know
 
 import argparse
 import asyncio
+import signal
 import sys
 import time
 import zlib
@@ -30,6 +31,7 @@ _LOCK = sa.select(sa.func.pg_try_advisory_lock(zlib.crc32(b"bridge-snapshot")))
 # A server notices within moments that a killed process is gone, not at once.
 OTHERS_SECONDS, BUS_SECONDS = 10.0, 60.0
 LINES = 10  # a table, where there is no terminal
+INTERRUPTED = 128 + signal.SIGINT  # as a shell says it
 
 
 class Bar:
@@ -111,7 +113,7 @@ def _write(line: str) -> None:
 
 
 def main() -> None:
-    """Entry point of the command; exit code 1 when something that it needs is not there."""
+    """Entry point of the command; exit code 1 when something that it needs is not there, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m bridge.snapshot", description=__doc__)
     parser.add_argument("--restart", action="store_true", help="begin anew, whatever was copied before")
     restart = parser.parse_args().restart
@@ -128,6 +130,9 @@ def main() -> None:
     except (Busy, DependencyUnavailable, TimeoutError) as error:
         sys.stderr.write(f"snapshot: {str(error) or 'nobody answers'}; is the stack running? See `make status`.\n")
         raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        sys.stderr.write("snapshot: interrupted; start it again, it goes on where it was\n")
+        raise SystemExit(INTERRUPTED) from None
 
 
 if __name__ == "__main__":
