@@ -29,6 +29,7 @@ def _isbn13(text: str) -> str:
 
 Isbn = Annotated[str, Field(pattern="^97[89][0-9]{10}$", examples=["9799001000010"]), AfterValidator(_isbn13)]
 LARGEST_NUMBER = 2**63 - 1
+LARGEST_AMOUNT = 99_999_999  # the old shop's column, to which each price goes, holds no more than 999,999.99
 Words = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00]*$")]
 
 
@@ -37,7 +38,7 @@ class MoneyModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    amount: int = Field(ge=1, le=1_000_000_00)
+    amount: int = Field(ge=1, le=LARGEST_AMOUNT)
     currency: Literal["EUR"]
 
     def to_domain(self) -> Money:
