@@ -1,6 +1,7 @@
 """Changing sides under way: writes are held, those under way end first, nothing is lost when it goes wrong."""
 
 import asyncio
+from collections import Counter
 from contextlib import suppress
 
 import pytest
@@ -28,6 +29,12 @@ async def write(replica: Replica, seconds: float = 0.0) -> Side:
 
 async def cut_over(replica: Replica, wish: Wish = OVER) -> Standing:
     return await replica.migration.move(ORDERS, wish, "operator")
+
+
+async def reported(replica: Replica) -> None:
+    """Wait until the others can know what this replica has under way now: a whole look has begun and ended."""
+    for _ in range(2):
+        await replica.watch.changed()
 
 
 async def reasons(replica: Replica) -> list[str]:
@@ -62,11 +69,20 @@ async def test_writes_under_way_in_any_replica_end_before_the_drain(
     """Drained too early, the new side would begin without an order that the old one was still taking."""
     other = await make_replica()
     await seen(other, shadowed.watch.of(ORDERS))
-    slow = asyncio.create_task(write(other, 0.5))
+    answered = asyncio.Event()
+
+    async def slowly() -> Side:
+        async with other.parking.write(ORDERS) as side:
+            await answered.wait()
+            return side
+
+    slow = asyncio.create_task(slowly())
     await until(lambda: other.watch.in_flight[ORDERS] == 1)
     moving = asyncio.create_task(cut_over(shadowed))
-    await asyncio.sleep(0.3)
+    await until(lambda: other.watch.of(ORDERS).parked)
+    await reported(other)
     assert bridge.asked == []
+    answered.set()
     assert await slow is Side.LEGACY
     await moving
     assert bridge.asked == [("to-shop", [])]
@@ -76,17 +92,19 @@ async def test_a_hold_is_shorter_than_a_second_when_the_bridge_is_prompt(
     shadowed: Replica, make_replica: MakeReplica
 ) -> None:
     replicas = [shadowed, await make_replica(), await make_replica()]
-    stop = asyncio.Event()
+    stop, answers = asyncio.Event(), Counter[Side]()
 
     async def customers(replica: Replica) -> list[Side]:
         went = []
         while not stop.is_set():
             went.append(await write(replica, 0.02))
+            answers[went[-1]] += 1
         return went
 
     buying = [asyncio.create_task(customers(each)) for each in replicas for _ in range(3)]
     for wish in (OVER, BACK) * 3:
-        await asyncio.sleep(0.2)
+        answers.clear()
+        await until(lambda: answers.total() > 5 * len(buying))
         await cut_over(shadowed, Wish(wish.to, reason="practice", force=True))
     stop.set()
     for went in await asyncio.gather(*buying):
@@ -244,7 +262,7 @@ async def test_a_killed_replica_with_a_write_under_way_is_waited_for(
     dead = await make_replica()
     slow = asyncio.create_task(write(dead, 30))
     await until(lambda: dead.watch.in_flight[ORDERS] == 1)
-    await asyncio.sleep(0.2)
+    await reported(dead)
     await dead.watch.stop()
     with pytest.raises(CutoverUndone, match="writes under way"):
         await cut_over(shadowed)
