@@ -149,6 +149,17 @@ def router(
             account = await accounts.log_in(body.email, body.password.get_secret_value(), client_address(request))
         return TokenAnswer(access_token=await keys.issue(account))
 
+    @routes.get("/me", responses=responses(401, 404))
+    async def me(caller: Annotated[Caller, Depends(authenticated)]) -> ProfileAnswer:
+        """Who the token speaks for."""
+        account = await accounts.profile(caller.id)
+        return ProfileAnswer(**_customer(account), roles=list(account.roles))
+
+    _add_keys(routes, keys, operator)
+    return routes
+
+
+def _add_keys(routes: APIRouter, keys: SigningKeys, operator: Authenticate) -> None:
     @routes.get("/jwks.json", responses=responses())
     async def published(response: Response) -> JwksAnswer:
         """The keys to verify access tokens with, the newest first."""
@@ -156,19 +167,11 @@ def router(
         response.headers["Cache-Control"] = f"public, max-age={int(KEYS_CACHED.total_seconds())}"
         return JwksAnswer.model_validate(document)
 
-    @routes.get("/me", responses=responses(401, 404))
-    async def me(caller: Annotated[Caller, Depends(authenticated)]) -> ProfileAnswer:
-        """Who the token speaks for."""
-        account = await accounts.profile(caller.id)
-        return ProfileAnswer(**_customer(account), roles=list(account.roles))
-
     @routes.post("/keys", status_code=201, responses=responses(401, 403), dependencies=[Depends(operator)])
     async def rotate() -> KeyAnswer:
         """Publish a new signing key. It signs from `activates_at` on; asked again before, this is the answer again."""
         key = await keys.rotate()
         return KeyAnswer(kid=key.kid, created_at=key.created_at, activates_at=key.activates_at)
-
-    return routes
 
 
 def client_address(request: Request) -> str:

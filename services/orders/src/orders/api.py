@@ -150,8 +150,14 @@ class HistoryView(BaseModel):
 def router(orders: Orders, keys: IdempotencyKeys, authenticate: Authenticate) -> APIRouter:
     """The routes, for callers whom `authenticate` knows."""
     routes = APIRouter(prefix=PREFIX, tags=["orders"], responses=responses(401))
-    Known = Annotated[Caller, Depends(authenticate)]  # noqa: N806 - a type
+    _add_writes(routes, orders, keys, authenticate)
     _add_numbered(routes, orders, authenticate)
+    _add_reads(routes, orders, authenticate)
+    return routes
+
+
+def _add_writes(routes: APIRouter, orders: Orders, keys: IdempotencyKeys, authenticate: Authenticate) -> None:
+    Known = Annotated[Caller, Depends(authenticate)]  # noqa: N806 - a type
 
     @routes.post("", status_code=202, response_model=OrderView, responses=responses(409))
     async def place(request: PlaceOrder, idempotency_key: IdempotencyKey, caller: Known) -> Response:
@@ -166,6 +172,15 @@ def router(orders: Orders, keys: IdempotencyKeys, authenticate: Authenticate) ->
     async def quote(request: AskQuote, _: Known) -> QuoteView:
         """What an order of these lines would cost now: a dry run, without any effect."""
         return QuoteView.of(await orders.quote(_wishes(request.lines)))
+
+    @routes.post("/{order_id}/cancellation", status_code=202, responses=responses(404, 409))
+    async def cancel(order_id: UUID, caller: Known) -> OrderView:
+        """Cancel an order that is not confirmed yet; a repetition is answered alike."""
+        return OrderView.of(await orders.cancel(order_id, caller.id))
+
+
+def _add_reads(routes: APIRouter, orders: Orders, authenticate: Authenticate) -> None:
+    Known = Annotated[Caller, Depends(authenticate)]  # noqa: N806 - a type
 
     @routes.get("")
     async def read_list(
@@ -192,13 +207,6 @@ def router(orders: Orders, keys: IdempotencyKeys, authenticate: Authenticate) ->
         """What has happened to the order, oldest first."""
         entries = await orders.history(order_id, _scope(caller))
         return HistoryView(items=[HistoryEntryView.of(entry) for entry in entries])
-
-    @routes.post("/{order_id}/cancellation", status_code=202, responses=responses(404, 409))
-    async def cancel(order_id: UUID, caller: Known) -> OrderView:
-        """Cancel an order that is not confirmed yet; a repetition is answered alike."""
-        return OrderView.of(await orders.cancel(order_id, caller.id))
-
-    return routes
 
 
 def _add_numbered(routes: APIRouter, orders: Orders, authenticate: Authenticate) -> None:
