@@ -10,15 +10,17 @@ import os
 import statistics
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from deploy.local import commands, ports_check
-from deploy.local.place import Place
+from deploy.local.place import ROOT, Place
 from deploy.local.screen import Screen
 from deploy.local.supervisor import Supervisor
 from deploy.local.up import up
+from tests.bench import sections
 from tests.bench.checkout import HOME
 from tests.strangle.hands import LocalHands
 from tests.strangle.migration import Migration
@@ -30,6 +32,7 @@ from tests.traffic.tally import percentile
 
 # What the mirror copies: reads of the catalogue. Purchases and logins have times of their own.
 MIRRORED = ("browse", "product", "search", "front page", "search page", "book page")
+PAGE = ROOT / "docs" / "benchmarks.md"
 OFF, ON, SLOW, DEAD = "off", "on", "on, the new side 10 s slow", "on, the new side dead"
 WARM_SECONDS = 3.0
 
@@ -120,12 +123,27 @@ def _median(name: str, values: Sequence[tuple[float, float]], failed: int) -> Mo
     return Mode(name, p50, p99, failed)
 
 
+def section(modes: Sequence[Mode], ratios: Sequence[float], rate: float) -> str:
+    """The section of docs/benchmarks.md."""
+    rows = "".join(f"| {mode.name} | {mode.p50:.1f} | {mode.p99:.1f} | {mode.failed} |\n" for mode in modes)
+    return f"""## The mirror
+
+Written by `python -m tests.bench.shadow --write` on {datetime.now(UTC):%Y-%m-%d}. Customers of the old shop, {rate:.0f} visits
+a second, everything on this machine; {len(ratios)} rounds in turn, medians. The bar: p99 with the mirror on within 5 % of
+off. Seen: {statistics.median(ratios):.2f} times ({", ".join(f"{ratio:.2f}" for ratio in ratios)}).
+
+| mirror | p50, ms | p99, ms | failed |
+| --- | --- | --- | --- |
+{rows}"""
+
+
 def main() -> None:
     """Entry point of the command."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.shadow", description=__doc__)
     parser.add_argument("--rate", type=float, default=50, help="visits begun a second")
     parser.add_argument("--seconds", type=float, default=12, help="of each round")
     parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--write", action="store_true", help="put the figures into docs/benchmarks.md")
     arguments = parser.parse_args()
     os.environ["BANYAN_HOME"] = HOME
     screen = Screen()
@@ -140,6 +158,8 @@ def main() -> None:
     for mode in modes:
         screen.say(f"mirror {mode.name:<28} p50 {mode.p50:6.1f} ms  p99 {mode.p99:6.1f} ms  failed {mode.failed}")
     screen.say(f"p99 on against off, round by round: {', '.join(f'{ratio:.2f}' for ratio in ratios)}")
+    if arguments.write:
+        PAGE.write_text(sections.put(sections.read(PAGE), section(modes, ratios, arguments.rate)))
 
 
 if __name__ == "__main__":
