@@ -126,7 +126,10 @@ def _families(supervisor: Supervisor) -> dict[str, list[psutil.Process]]:
 
 def _cpu_seconds(supervisor: Supervisor) -> dict[str, float]:
     def used(process: psutil.Process) -> float:
-        times = process.cpu_times()
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:  # a connection of PostgreSQL that has just been closed: its parent has counted it
+            return 0.0
         # What ended children have used stands in their parent: PostgreSQL's closed connections are counted so.
         return times.user + times.system + times.children_user + times.children_system
 
@@ -137,7 +140,10 @@ def _cpu_seconds(supervisor: Supervisor) -> dict[str, float]:
 
 def _memory(supervisor: Supervisor) -> dict[str, float]:
     def size(process: psutil.Process) -> float:
-        full = process.memory_full_info()
+        try:
+            full = process.memory_full_info()
+        except psutil.NoSuchProcess:
+            return 0.0
         return getattr(full, "pss", full.uss) / MIB
 
     return {name: sum(map(size, family)) for name, family in _families(supervisor).items()}

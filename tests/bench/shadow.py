@@ -128,9 +128,9 @@ def section(modes: Sequence[Mode], ratios: Sequence[float], rate: float) -> str:
     rows = "".join(f"| {mode.name} | {mode.p50:.1f} | {mode.p99:.1f} | {mode.failed} |\n" for mode in modes)
     return f"""## The mirror
 
-Written by `python -m tests.bench.shadow --write` on {datetime.now(UTC):%Y-%m-%d}. Customers of the old shop, {rate:.0f} visits
-a second, everything on this machine; {len(ratios)} rounds in turn, medians. The bar: p99 with the mirror on within 5 % of
-off. Seen: {statistics.median(ratios):.2f} times ({", ".join(f"{ratio:.2f}" for ratio in ratios)}).
+Written by `python -m tests.bench.shadow --write` on {datetime.now(UTC):%Y-%m-%d}. Customers of the old shop,
+{rate:.0f} visits a second, everything on this machine; {len(ratios)} rounds in turn, medians. The bar: p99 with it
+on within 5 % of off. Seen: {statistics.median(ratios):.2f} times ({", ".join(f"{ratio:.2f}" for ratio in ratios)}).
 
 | mirror | p50, ms | p99, ms | failed |
 | --- | --- | --- | --- |
