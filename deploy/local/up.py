@@ -199,6 +199,7 @@ def say_addresses(place: Place, screen: Screen) -> None:
         "",
         "  make status         what runs, and is it ready",
         "  make traffic        many customers;  make verify  do the books balance",
+        "  make strangle       replace the old shop under traffic, and tell the story",
         "  make down           stop;  make clean  stop and delete the data",
     ):
         screen.say(line)
