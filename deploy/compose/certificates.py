@@ -4,6 +4,7 @@ Nobody keeps the authority's key, so nobody can sign a third one: new ones are a
 """
 
 import datetime
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
@@ -29,21 +30,44 @@ _TO_SIGN = x509.KeyUsage(
 _SKEW = datetime.timedelta(minutes=5)
 
 
+@dataclass(frozen=True)
+class Files:
+    """Where one end of the way finds its certificate, its key, and the authority that the other end's is signed by."""
+
+    certificate: Path
+    key: Path
+    authority: Path
+
+    @classmethod
+    def named(cls, folder: Path, name: str) -> "Files":
+        """As programs are told of them: `name`.pem, `name`.key, legacy-ca.pem."""
+        return cls(folder / f"{name}.pem", folder / f"{name}.key", folder / "legacy-ca.pem")
+
+    @classmethod
+    def of_kubernetes(cls, folder: Path) -> "Files":
+        """The keys of a Secret of type kubernetes.io/tls, as cert-manager fills it too."""
+        return cls(folder / "tls.crt", folder / "tls.key", folder / "ca.crt")
+
+
 def provide(server: Path, client: Path, now: datetime.datetime | None = None) -> bool:
     """Put certificate, key and authority into each folder, unless those there are good for long; whether it did."""
+    return provide_files(Files.named(server, "legacy-server"), Files.named(client, "legacy-client"), now)
+
+
+def provide_files(server: Files, client: Files, now: datetime.datetime | None = None) -> bool:
+    """The same for files of other names."""
     moment = now or datetime.datetime.now(datetime.UTC)
-    names = {server / "legacy-server": SERVER, client / "legacy-client": CLIENT}
-    if all(_lasts(stem.with_suffix(".pem"), moment) for stem in names):
+    if all(_lasts(files.certificate, moment) for files in (server, client)):
         return False
     authority, key = _authority(moment)
-    for stem, name in names.items():
+    for files, name in ((server, SERVER), (client, CLIENT)):
         usage = ExtendedKeyUsageOID.SERVER_AUTH if name == SERVER else ExtendedKeyUsageOID.CLIENT_AUTH
         own = ec.generate_private_key(ec.SECP256R1())
         certificate = _signed(own, name, usage, authority, key, moment)
-        _write(stem.with_suffix(".key"), _private(own))
-        _write(stem.parent / "legacy-ca.pem", authority.public_bytes(serialization.Encoding.PEM))
+        _write(files.key, _private(own))
+        _write(files.authority, authority.public_bytes(serialization.Encoding.PEM))
         # Last, for it is what says that all three are there.
-        _write(stem.with_suffix(".pem"), certificate.public_bytes(serialization.Encoding.PEM))
+        _write(files.certificate, certificate.public_bytes(serialization.Encoding.PEM))
     return True
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deploy.compose import certificates
 from deploy.local import nats_config, secrets_store
-from deploy.local.place import Place
+from deploy.local.place import ROOT, Place
 from deploy.local.programs import DATABASES, GUESTS
 
 OTHERS = {
@@ -21,8 +21,9 @@ OTHERS = {
 
 AUDITED = set(DATABASES) - {"identity"}  # no invariant is about hashes and keys
 GUEST_OF = {host: guest for guest, host in GUESTS.items()}
-STATEMENTS = Path(__file__).with_name("database.sql")
-ENVOY = Path(__file__).with_name("envoy.yaml")
+# The same as on Kubernetes.
+STATEMENTS = ROOT / "deploy" / "components" / "postgres" / "database.sql"
+ENVOY = ROOT / "deploy" / "services" / "legacy" / "envoy.yaml"
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from deploy.compose import certificates
 from deploy.local.place import ROOT
 from tests.compose.composition import services
 
-ENVOY: Mapping[str, Any] = yaml.safe_load((ROOT / "deploy" / "compose" / "envoy.yaml").read_text())
+ENVOY: Mapping[str, Any] = yaml.safe_load((ROOT / "deploy" / "services" / "legacy" / "envoy.yaml").read_text())
 (LISTENER,) = ENVOY["static_resources"]["listeners"]
 (CHAIN,) = LISTENER["filter_chains"]
 (MANAGER,) = (each["typed_config"] for each in CHAIN["filters"])

@@ -89,7 +89,7 @@ async def monitor(make_database: Any, postgres_server: Any) -> AsyncIterator[Any
 
 def _statements(database: str, role: str) -> list[str]:
     """Those that make the role in compose, under another name: the server is shared with other tests."""
-    text = re.sub(r"\bmonitor\b", role, (ROOT / "deploy" / "compose" / "database.sql").read_text())
+    text = re.sub(r"\bmonitor\b", role, (ROOT / "deploy" / "components" / "postgres" / "database.sql").read_text())
     text = text.replace(':"service"', database).replace(":'monitor_password'", "'seen'")
     return [line for line in text.splitlines() if role in line and not line.startswith(("\\set", "--"))]
 

@@ -1,0 +1,1 @@
+"""Commands around the manifests: what they are generated from, and what brings them to a cluster."""
