@@ -45,7 +45,7 @@ async def run_old(options: Options, console: Console) -> Mapping[str, Any]:
         doubled = await asyncio.gather(*(_doubled(shop, customer) for customer in customers))
     for example in filter(None, doubled):
         record.failed("list", time.time(), "doubled", example)
-    return _figures(record, customers, seconds)
+    return _figures(record, customers, seconds) | {"sold_out": visits.sold_out}
 
 
 async def _doubled(shop: OldShop, customer: Customer) -> str | None:
@@ -56,7 +56,7 @@ async def _doubled(shop: OldShop, customer: Customer) -> str | None:
     return f"{customer.email}: twice {twice}, missing {sorted(missing)}" if twice or missing else None
 
 
-def _figures(record: Record, customers: list[Customer], seconds: float) -> Mapping[str, Any]:
+def _figures(record: Record, customers: list[Customer], seconds: float) -> dict[str, Any]:
     return {
         "accepted": sum(len(customer.orders) for customer in customers),
         "customers": len(customers),
@@ -82,6 +82,8 @@ def show_old(found: Mapping[str, Any], console: Console) -> None:
             figures = (f"{1000 * values[share]:.0f}" for share in ("p50", "p90", "p99", "max"))
             table.add_row(name, str(values["count"]), *figures)
     console.print(table)
+    if found["sold_out"]:
+        console.print(f"sold out: {', '.join(map(str, found['sold_out']))}", style="dim", markup=False)
     if not found["failed"]:
         console.print("nothing unexpected: no request failed, every order once in its list", style="bold green")
         return

@@ -22,8 +22,19 @@ _CSRF = re.compile(r'name="csrf"[^>]*value="([^"]+)"')
 GOOD_CARD = "tok_ok"
 
 
+_SOLD_OUT = re.compile(r"not enough stock of (\d+)")
+
+
 class Refused(Exception):
     """An answer that the old shop does not promise, or none."""
+
+
+class SoldOut(Exception):
+    """Somebody else was quicker: an answer as good as any other."""
+
+    def __init__(self, product: int) -> None:
+        super().__init__(f"not enough stock of {product}")
+        self.product = product
 
 
 @dataclass
@@ -75,7 +86,7 @@ class OldShop:
         body: Any = None,
         query: Mapping[str, str] | None = None,
     ) -> Any:
-        """The body of an answer that says ok; raises `Refused`."""
+        """The body of an answer that says ok; raises `Refused` or `SoldOut`."""
         builder = self._client.request(method, f"/legacy/api/{path}").query(query or {})
         if customer is not None:
             builder = builder.basic_auth(customer.email, customer.password)
@@ -85,6 +96,7 @@ class OldShop:
         async def judge(response: Response) -> Any:
             payload = bytes(await response.bytes())
             found = orjson.loads(payload) if response.status == 200 else None
+            _check_stock(response.status, payload.decode(errors="replace"))
             if not isinstance(found, dict) or found.get("ok") != 1:
                 raise Refused(f"{response.status} {payload[:200].decode(errors='replace')}")
             return found
@@ -102,7 +114,7 @@ class OldShop:
         *,
         leads_to: str | None = None,
     ) -> Page:
-        """A page (200), or with `leads_to` a redirection to an address that begins so; raises `Refused`.
+        """A page (200), or with `leads_to` a redirection to an address that begins so; raises `Refused` or `SoldOut`.
 
         The customer's cookies are sent and renewed, as a browser does it.
         """
@@ -116,6 +128,7 @@ class OldShop:
             text = bytes(await response.bytes()).decode(errors="replace")
             _keep_cookies(customer, response)
             location = response.get_header("location")
+            _check_stock(response.status, text)
             good = response.status == 200 if leads_to is None else response.status in (302, 303)
             if not good or (leads_to is not None and not (location or "").startswith(f"/legacy/{leads_to}")):
                 raise Refused(f"{response.status} to {location}: {text[:200]}")
@@ -137,6 +150,11 @@ class OldShop:
             raise
         finally:
             self._observe(operation, at, time.perf_counter() - begun, wrong)
+
+
+def _check_stock(status: int, text: str) -> None:
+    if status == 200 and (found := _SOLD_OUT.search(text)) is not None:
+        raise SoldOut(int(found.group(1)))
 
 
 def _keep_cookies(customer: Customer, response: Response) -> None:

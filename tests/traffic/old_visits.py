@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tests.traffic.old_shop import GOOD_CARD, Customer, OldShop
+from tests.traffic.old_shop import GOOD_CARD, Customer, OldShop, SoldOut
 
 COUNT = 100
 LISTED = 50  # of one customer by the old shop: those with the highest numbers
@@ -30,8 +30,9 @@ class Visits:
 
     def __init__(self, shop: OldShop, products: Sequence[Product], chance: random.Random) -> None:
         self._shop = shop
-        self._products = products
+        self._products = list(products)
         self._random = chance
+        self.sold_out: list[int] = []
         self.kinds: dict[str, Callable[[Customer], Awaitable[None]]] = {
             "browse": self._browse,
             "product": self._product,
@@ -95,7 +96,11 @@ class Visits:
 
     async def _buy(self, customer: Customer) -> None:
         items = [{"id": self._random.choice(self._products).id, "qty": self._random.randint(1, 2)}]
-        bought = await self._shop.api("buy", "POST", "orders", customer, {"items": items, "card": GOOD_CARD})
+        try:
+            bought = await self._shop.api("buy", "POST", "orders", customer, {"items": items, "card": GOOD_CARD})
+        except SoldOut as error:
+            self._strike(error.product)
+            return
         customer.orders.append(bought["order"]["id"])
 
     async def _buy_in_a_browser(self, customer: Customer) -> None:
@@ -105,9 +110,15 @@ class Visits:
             form = {"id": str(product.id), "qty": "1"}
             await self._shop.page("basket", "POST", "basket", customer, form, leads_to="basket")
             await self._shop.page("checkout page", "GET", "checkout", customer)
-            sent_to = await self._shop.page(
-                "check out", "POST", "checkout", customer, {"card": GOOD_CARD}, leads_to="orders/"
-            )
+            try:
+                sent_to = await self._shop.page(
+                    "check out", "POST", "checkout", customer, {"card": GOOD_CARD}, leads_to="orders/"
+                )
+            except SoldOut as error:
+                self._strike(error.product)
+                form = {"id": str(error.product), "qty": "0"}
+                await self._shop.page("basket", "POST", "basket", customer, form, leads_to="basket")
+                return
         found = re.fullmatch(r"/legacy/orders/(\d+)", sent_to.location or "")
         if found is None:
             raise Lost(f"checked out, and sent to {sent_to.location}")
@@ -125,6 +136,11 @@ class Visits:
 
     async def _register(self, _: Customer) -> None:
         await register(self._shop, new_customer("passing"))
+
+    def _strike(self, product: int) -> None:
+        """Nobody asks for a book again that has just been sold out."""
+        self.sold_out.append(product)
+        self._products = [each for each in self._products if each.id != product] or self._products
 
     def _word(self) -> str:
         found = re.findall(r"\w{4,}", self._random.choice(self._products).title)
