@@ -56,12 +56,21 @@ def render(
             # By default an acknowledged message reaches the disk within two minutes: a crash loses it.
             "sync_interval": "always",
         },
-        "authorization": {"users": [_user(user) for user in accounts]},
+        **_authorization(accounts),
     }
     if monitor_port is not None:
         # It asks for no password, so it is for whoever is on the machine (or in the container) only.
         config["http"] = f"{LOOPBACK}:{monitor_port}"
     return json.dumps(config, indent=2) + "\n"
+
+
+def render_users(accounts: Sequence[NatsUser]) -> str:
+    """The accounts alone: a file that a configuration without any secret includes at its top level."""
+    return json.dumps(_authorization(accounts), indent=2) + "\n"
+
+
+def _authorization(accounts: Sequence[NatsUser]) -> Mapping[str, object]:
+    return {"authorization": {"users": [_user(user) for user in accounts]}}
 
 
 def _user(user: NatsUser) -> Mapping[str, object]:
