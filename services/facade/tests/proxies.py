@@ -1,7 +1,7 @@
 """A proxy between two sides that a test decides, with everything that it tells others remembered."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -57,6 +57,15 @@ class FakeMirror:
 
     def __init__(self) -> None:
         self.offers: list[tuple[Capability, str, Side, bytes, bool]] = []
+        self.customers = 0
+
+    @contextmanager
+    def customer(self) -> Iterator[None]:
+        self.customers += 1
+        try:
+            yield
+        finally:
+            self.customers -= 1
 
     def offer(
         self,

@@ -7,9 +7,9 @@ import pytest
 from chassis.http_client import OutcomeUnknown
 from facade.canary import VISITOR
 from facade.domain import Side, Stage
-from facade.legacy_http import LegacyResponse
+from facade.legacy_http import LegacyRequest, LegacyResponse
 from services.facade.tests.answers import DEAD
-from services.facade.tests.proxies import CATALOG, ORDERS, Facade
+from services.facade.tests.proxies import CATALOG, OLD, ORDERS, Facade, FakeMirror
 from services.facade.tests.wire import client_of, exchange, raw_shop, response, served
 
 FAILED = LegacyResponse(500, (), b"traceback")
@@ -94,6 +94,20 @@ async def test_in_shadow_the_old_answer_is_handed_to_the_mirror() -> None:
         (CATALOG, "/legacy/book/12", Side.LEGACY, b"old", False),
         (ORDERS, "/legacy/api/orders", Side.LEGACY, b"old", True),
     ]
+
+
+async def test_the_mirror_knows_while_a_customer_is_being_served() -> None:
+    facade = Facade()
+    mirror, seen = facade.mirror, list[int]()
+    assert isinstance(mirror, FakeMirror)
+
+    def answer(_: LegacyRequest) -> LegacyResponse:
+        seen.append(mirror.customers)
+        return OLD
+
+    facade.legacy.gives = answer
+    await facade.get()
+    assert (seen, mirror.customers) == ([1], 0)
 
 
 async def test_the_mirror_gets_only_what_can_be_compared() -> None:

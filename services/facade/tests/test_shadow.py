@@ -12,7 +12,7 @@ import pytest
 from facade.comparison.settle import Sleep
 from facade.domain import Side, Stage
 from facade.legacy_http import LegacyResponse
-from facade.shadow import QUEUE, SETTLING, WORKERS, Shadow, Sides
+from facade.shadow import LULL_SECONDS, QUEUE, SETTLING, WORKERS, Shadow, Sides
 from services.facade.tests.answers import DEAD, GET, FakeQuotes, FakeSide, FakeTally, answer, order, products, until
 from services.facade.tests.proxies import CATALOG, ORDERS, Facade
 
@@ -151,6 +151,23 @@ async def test_a_bug_in_the_mirror_costs_one_comparison() -> None:
         running.offer()
         await until(lambda: running.tally.matches == 1)
         assert running.shadow.alive
+
+
+async def test_the_mirror_asks_when_no_customer_is_being_served() -> None:
+    async with mirror(LEGACY) as running:
+        with running.shadow.customer():
+            with running.shadow.customer():
+                running.offer()
+            await asyncio.sleep(LULL_SECONDS / 5)
+            assert running.modern.asked == []
+        await until(lambda: running.tally.matches == 1, seconds=LULL_SECONDS / 2)
+
+
+async def test_where_there_are_always_customers_the_mirror_asks_all_the_same() -> None:
+    async with mirror(LEGACY) as running:
+        with running.shadow.customer():
+            running.offer()
+            await until(lambda: running.tally.matches == 1)
 
 
 async def test_a_stop_waits_for_nothing() -> None:

@@ -6,6 +6,7 @@ What the old shop answers goes back to the byte. What a canary cannot answer, th
 import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,7 +33,9 @@ COMPARED = frozenset({Stage.SHADOW, Stage.CANARY})
 
 
 class Mirror(Protocol):
-    """Where exchanges are compared, later."""
+    """Where exchanges are compared, later, and if it can be while no customer is being served."""
+
+    def customer(self) -> AbstractContextManager[None]: ...
 
     def offer(
         self,
@@ -91,7 +94,8 @@ class Proxy:
         place = routing.find(request.method, request.path)
         scope["route"] = place  # of the metrics
         try:
-            answer = await self._answer(request, place)
+            with self._mirror.customer():
+                answer = await self._answer(request, place)
         except CannotAnswer as error:
             problem = errors.response(errors.UNAVAILABLE, str(error), {"Retry-After": "1"}, instance=request.path)
             await problem(scope, receive, send)

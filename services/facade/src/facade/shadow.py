@@ -1,12 +1,14 @@
 """The mirror: what the old shop has answered is asked of the new side too, and compared, after the customer has gone.
 
 It must never be felt. A request is handed over without waiting; the queue is bounded, and what does not fit is dropped
-and counted; workers, connections (those of the upstreams that it is given) and time limit are its own.
+and counted; workers, connections (those of the upstreams that it is given) and time limit are its own. It asks when no
+customer is being served, as long as such moments come.
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import TypeVar
 
@@ -19,11 +21,13 @@ from facade.comparison.question import NothingToCompare, Question, Read, Write
 from facade.comparison.settle import PAUSES, Outcome, Sleep, Verdict, settle
 from facade.domain import Capability, Side
 from facade.legacy_http import LegacyRequest, LegacyResponse
+from facade.lull import Lull
 from facade.ports import CannotAnswer, Mismatch, Quotes, Tally, Upstream
 
 log = structlog.get_logger(__name__)
 QUEUE, WORKERS, SETTLING = 256, 4, 64
 ASK_SECONDS = 2.0
+LULL_SECONDS = 0.25
 COMPARED = Counter("facade_comparisons_total", "Comparisons of the mirror", ["capability", "outcome"])
 DIFFERENCES = Counter("facade_differences_total", "Differences that stayed", ["capability", "kind"])
 T = TypeVar("T")
@@ -71,6 +75,7 @@ class Shadow:
         self._seconds = seconds
         self._sleep = sleep
         self._pace = Pace()
+        self._lull = Lull()
         self._queue: asyncio.Queue[_Exchange] = asyncio.Queue(QUEUE)
         self._workers: list[asyncio.Task[None]] = []
         self._settling: set[asyncio.Task[None]] = set()
@@ -83,6 +88,10 @@ class Shadow:
     def waiting(self) -> int:
         """How many requests are in the queue."""
         return self._queue.qsize()
+
+    def customer(self) -> AbstractContextManager[None]:
+        """While a customer is being served, which the mirror would rather not disturb."""
+        return self._lull.customer()
 
     async def start(self) -> None:
         self._workers = [asyncio.create_task(self._work(), name=f"shadow-{number}") for number in range(WORKERS)]
@@ -114,6 +123,7 @@ class Shadow:
     async def _work(self) -> None:
         while True:
             exchange = await self._queue.get()
+            await self._lull.come(LULL_SECONDS)
             try:
                 await self._compare(exchange)
             except Exception:
