@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from fastapi import FastAPI
 from pydantic import SecretStr
 from sample.main import Settings, create_app
@@ -51,6 +52,16 @@ async def test_before_its_migrations_a_service_has_not_started(settings: Setting
     to_empty = {"database_url": empty.url, "database_password": SecretStr(empty.password)}
     app, *_ = create_app(settings.model_copy(update=to_empty))
     assert await statuses(app) == (200, 503, 200)
+
+
+@pytest.mark.parametrize(("revision", "expected"), [("0001", 503), ("0002", 200), ("9999", 200)])
+async def test_a_service_has_started_on_its_own_schema_and_on_a_newer_one(
+    settings: Settings, database: Database, revision: str, expected: int
+) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(sa.text("UPDATE alembic_version SET version_num = :to"), {"to": revision})
+    app, *_ = create_app(settings)
+    assert await statuses(app) == (200, expected, 200)
 
 
 async def test_a_service_without_migrations_says_itself_when_it_has_started(settings: Settings) -> None:

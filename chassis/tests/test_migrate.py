@@ -1,10 +1,11 @@
-"""Migrations: runs queue up, wait for their server, and bring the database to the code's revision."""
+"""Migrations: runs queue up, wait for their server, and bring the database to the code's revision, never back."""
 
 import asyncio
 import os
 import sys
 from pathlib import Path
 
+import asyncpg
 import pytest
 from pydantic import SecretStr
 
@@ -36,6 +37,23 @@ def test_a_service_without_migrations_is_an_error() -> None:
         migrate.head("chassis")
 
 
+async def moved(database: ServiceDatabase, to: str) -> None:
+    """What the migration of a later release leaves behind."""
+    connection = await asyncpg.connect(database.url, password=database.password)
+    await connection.execute("UPDATE alembic_version SET version_num = $1", to)
+    await connection.close()
+
+
+async def test_on_a_newer_schema_old_code_migrates_nothing_and_says_so(sample_database: ServiceDatabase) -> None:
+    await moved(sample_database, "9999")
+    code, output = await run(sample_database.url, sample_database.password)
+    assert code == 0, output
+    assert output.splitlines() == [
+        "sample stands at revision 9999, which is newer than this code's 0002: nothing was changed"
+    ]
+    assert await revision(sample_database) == "9999"
+
+
 async def run(url: str, password: str) -> tuple[int | None, str]:
     environment = {"PATH": os.defpath, "PYTHONPATH": str(APPS), "DATABASE_URL": url, "DATABASE_PASSWORD": password}
     process = await asyncio.create_subprocess_exec(
@@ -51,7 +69,7 @@ async def run(url: str, password: str) -> tuple[int | None, str]:
 async def test_the_command_migrates(make_database: MakeDatabase) -> None:
     empty = await make_database("sample", migrated=False)
     code, output = await run(empty.url, empty.password)
-    assert (code, output.splitlines()[-1]) == (0, "sample stands at revision 0001")
+    assert (code, output.splitlines()[-1]) == (0, "sample stands at revision 0002")
 
 
 async def test_replicas_that_migrate_at_once_do_it_once(make_database: MakeDatabase) -> None:

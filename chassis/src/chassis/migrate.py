@@ -1,7 +1,8 @@
 """Migrations: `python -m chassis.migrate SERVICE …` brings each service's own database to its newest revision.
 
 With one service the settings come from the environment, as the service's own do; a run waits for a server that is not
-there yet, and two runs at once queue up behind an advisory lock.
+there yet, and two runs at once queue up behind an advisory lock. A database that newer code has migrated is left as it
+is: old and new code live together (docs/decisions/0012), and who is rolled back must be able to start.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from chassis.settings import DatabaseSettings, ServiceSettings, load
 from chassis.storage import database_url
 
 _LOCK = 7_263_001
+_NEWER = "newer"
 
 
 def _config(service: str) -> Config:
@@ -42,11 +44,22 @@ def head(service: str) -> str:
     return revision
 
 
-async def upgrade(service: str, url: str, password: str) -> None:
-    """Run the migrations of `service` that its database still lacks."""
+def older(service: str) -> frozenset[str]:
+    """The revisions that the installed code of `service` knows, its newest excepted."""
+    known = ScriptDirectory.from_config(_config(service)).walk_revisions()
+    return frozenset(each.revision for each in known) - {head(service)}
+
+
+async def upgrade(service: str, url: str, password: str) -> str:
+    """Run the migrations of `service` that its database still lacks; returns the revision that it stands at then.
+
+    A revision that this code does not know is newer code's, and stays.
+    """
     config = _config(service)
     config.attributes["url"] = database_url(url, password)
     await asyncio.to_thread(command.upgrade, config, "head")
+    newer: str | None = config.attributes.get(_NEWER)
+    return newer or head(service)
 
 
 def run(metadata: sa.MetaData) -> None:
@@ -64,6 +77,10 @@ async def _run(url: URL, metadata: sa.MetaData) -> None:
 
 def _run_in(connection: Any, metadata: sa.MetaData) -> None:
     context.configure(connection=connection, target_metadata=metadata)
+    found, known = context.get_context().get_current_revision(), context.script.walk_revisions()
+    if found is not None and found not in {each.revision for each in known}:
+        context.config.attributes[_NEWER] = found
+        return
     with context.begin_transaction():
         context.run_migrations()
 
@@ -84,13 +101,14 @@ def main() -> None:
     deadline = time.monotonic() + 60
     while True:
         with contextlib.suppress(OSError, asyncpg.CannotConnectNowError):
-            asyncio.run(upgrade(service, settings.database_url, settings.database_password.get_secret_value()))
+            found = asyncio.run(upgrade(service, settings.database_url, settings.database_password.get_secret_value()))
             break
         if time.monotonic() > deadline:
             sys.stderr.write(f"migrate {service}: no database at {settings.database_url}\n")
             raise SystemExit(1)
         time.sleep(0.5)
-    sys.stdout.write(f"{service} stands at revision {head(service)}\n")
+    newer = "" if found == head(service) else f", which is newer than this code's {head(service)}: nothing was changed"
+    sys.stdout.write(f"{service} stands at revision {found}{newer}\n")
 
 
 if __name__ == "__main__":
