@@ -17,7 +17,9 @@ from deploy.local.supervisor import Supervisor
 PATH = "/api/migration"
 REFUSALS = frozenset({409, 422})
 STAGES = ("legacy", "shadow", "canary", "cutover", "modern", "retired")
+SHOWN = 5
 Capability = Mapping[str, Any]
+Entry = Mapping[str, Any]
 T = TypeVar("T")
 
 
@@ -38,6 +40,8 @@ def add_arguments(migrate: ArgumentParser) -> None:
 
 def migrate(options: Namespace, place: Place, screen: Screen) -> None:
     """Move one capability; a refusal says what is missing."""
+    if (options.to == "canary") != (options.percent is not None):
+        raise RunError("a canary needs a share of the customers, and nothing else has one", "TO=canary PERCENT=10")
     wish = {"to": options.to, "reason": options.reason, "force": options.force}
     if options.percent is not None:
         wish["percent"] = options.percent
@@ -47,11 +51,14 @@ def migrate(options: Namespace, place: Place, screen: Screen) -> None:
 
 
 def migration(options: Namespace, place: Place, screen: Screen) -> None:
-    """Print the table."""
-    found = asyncio.run(_as_operator(options, place, read))
+    """Print the table, the last moves, and what differed last."""
+    found, moves, samples = asyncio.run(_as_operator(options, place, _read_all))
     screen.console.print(table(found["items"]))
     if found["seeded_bug"]:
         screen.say(f"\na mistake is switched on, to be found: {found['seeded_bug']}", style="yellow")
+    for title, lines in (("last moves", map(moved, moves)), ("newest differences", map(differing, samples))):
+        for number, line in enumerate(lines):
+            screen.say(f"\n{title}\n  {line}" if number == 0 else f"  {line}")
 
 
 async def move(shop: Shop, capability: str, wish: Mapping[str, Any]) -> Capability:
@@ -72,6 +79,35 @@ async def read(shop: Shop) -> Mapping[str, Any]:
     """All capabilities, and the mistake that is switched on."""
     found: Mapping[str, Any] = await shop.call("GET", f"{PATH}/capabilities")
     return found
+
+
+async def _read_all(shop: Shop) -> tuple[Mapping[str, Any], list[Entry], list[Entry]]:
+    found = await read(shop)
+    moves = await shop.call("GET", f"{PATH}/audit", params={"limit": SHOWN})
+    samples: list[Entry] = []
+    for each in found["items"]:
+        query = {"capability": each["name"], "limit": SHOWN}
+        listed = await shop.call("GET", f"{PATH}/mismatches", params=query)
+        samples += [{"capability": each["name"], **sample} for sample in listed["items"]]
+    return found, moves["items"], samples
+
+
+def moved(entry: Entry) -> str:
+    """One line of the audit trail."""
+    to = f"{entry['to_stage']} {entry['percent']} %" if entry["to_stage"] == "canary" else entry["to_stage"]
+    forced = ", against the guard" if entry["forced"] else ""
+    reason = f": {entry['reason']}" if entry["reason"] else ""
+    return f"{entry['at'][:19]}  {entry['capability']} {entry['from_stage']} → {to} by {entry['who']}{forced}{reason}"
+
+
+def differing(sample: Entry) -> str:
+    """One pair of answers, and the first place where they differ."""
+    first, *others = sample["differences"]
+    more = f" (and {len(others)} more)" if others else ""
+    said = f"{first['legacy']!r} in the old shop, {first['modern']!r} in the new"
+    return (
+        f"{sample['capability']} {sample['method']} {sample['path']}: {first['path']}, {first['class']}: {said}{more}"
+    )
 
 
 async def _as_operator(options: Namespace, place: Place, act: Callable[[Shop], Awaitable[T]]) -> T:

@@ -1,6 +1,7 @@
 """The operator's commands: the table tells enough to decide by, in a pipe too, and a refusal says what is missing."""
 
 import io
+from argparse import Namespace
 from typing import Any
 
 import httpx
@@ -9,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from deploy.local import migration
-from deploy.local.screen import RunError
+from deploy.local.place import Place
+from deploy.local.screen import RunError, Screen
 from deploy.local.shop import Shop
 
 REFUSED = {
@@ -119,3 +121,34 @@ async def test_a_cut_over_that_was_undone_is_not_tried_again_by_itself() -> None
     with pytest.raises(RunError, match="the bridge is not drained"):
         await moved(facade, {"to": "cutover"})
     assert len(facade.asked) == 1
+
+
+def test_a_move_is_told_with_who_and_why() -> None:
+    entry = {
+        "at": "2026-11-24T20:31:12.123456Z",
+        "who": "operator 7",
+        "capability": "catalog",
+        "from_stage": "shadow",
+        "to_stage": "canary",
+        "percent": 10,
+        "forced": True,
+        "reason": "a quiet night",
+    }
+    line = migration.moved(entry)
+    assert line == "2026-11-24T20:31:12  catalog shadow → canary 10 % by operator 7, against the guard: a quiet night"
+
+
+def test_a_difference_is_told_by_its_first_place() -> None:
+    place = {"path": "body.price", "class": "rounding", "legacy": "47.13", "modern": "47.00"}
+    sample = {"capability": "catalog", "method": "GET", "path": "/legacy/api/products/3", "differences": [place, place]}
+    assert migration.differing(sample) == (
+        "catalog GET /legacy/api/products/3: body.price, rounding: "
+        "'47.13' in the old shop, '47.00' in the new (and 1 more)"
+    )
+
+
+@pytest.mark.parametrize(("to", "percent"), [("canary", None), ("shadow", 10)])
+def test_a_share_goes_with_a_canary_and_with_nothing_else(to: str, percent: int | None) -> None:
+    options = Namespace(target="local", capability="catalog", to=to, percent=percent, reason="", force=False)
+    with pytest.raises(RunError, match="share of the customers"):
+        migration.migrate(options, Place.current(), Screen())
