@@ -114,7 +114,7 @@ class Bus:
         log.info("bus.connected", url=self._settings.nats_url)
 
     def _options(self) -> dict[str, Any]:
-        password = self._settings.nats_password
+        settings = self._settings
 
         async def on_disconnect() -> None:
             CONNECTED.set(0)
@@ -137,9 +137,10 @@ class Bus:
 
         return {
             "name": self._client_name,
-            "user": self._settings.nats_user,
-            "password": password.get_secret_value() if password else None,
-            "inbox_prefix": f"_INBOX.{self._settings.nats_user or self._client_name}",
+            "user": settings.nats_user,
+            # Asked at each connection, reconnections included: it may have been rotated since the last one.
+            "password": (lambda: settings.now("nats_password")) if settings.nats_password else None,
+            "inbox_prefix": f"_INBOX.{settings.nats_user or self._client_name}",
             "max_reconnect_attempts": -1,  # the default gives up for good after sixty
             "reconnect_time_wait": 0.5,
             "ping_interval": 5,  # the default finds a dead peer after four minutes

@@ -1,7 +1,8 @@
 """Probes: three answers with three meanings, each within a second.
 
 `/healthz` alive: the state of this process only, for a restart cures nothing else. `/startupz` started: the database
-stands at this code's revision or a newer one. `/readyz` may take traffic: the own database answers, and the process is not draining.
+stands at this code's revision or a newer one. `/readyz` may take traffic: the own database answers, and the process is
+not draining.
 """
 
 import asyncio

@@ -4,8 +4,10 @@ A service declares one frozen class out of the pieces below and calls `load`. A 
 before anything has started, with the whole list, because one message with four lines beats four restarts.
 """
 
+import contextlib
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -18,7 +20,27 @@ Seconds = Annotated[float, Field(gt=0, le=3600)]
 _CONFIG = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=False, env_ignore_empty=True)
 
 
-class ServiceSettings(BaseSettings):
+class MountedSecrets(BaseSettings):
+    """Secrets as files that change under a running process: Kubernetes swaps the folder when they are rotated."""
+
+    model_config = _CONFIG
+
+    secrets_dir: Path | None = Field(default=None, description="a folder with one file a secret")
+
+    def now(self, name: str) -> str:
+        """The secret as it is mounted at this moment; as it was at the start where there is no such file.
+
+        For what is asked for seldom, as once a connection: it reads the file.
+        """
+        at_start: SecretStr = getattr(self, name)
+        # The environment goes before the files, as at the start.
+        if self.secrets_dir is not None and not os.environ.get(name.upper()):
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                return (self.secrets_dir / name).read_text("utf-8").strip() or at_start.get_secret_value()
+        return at_start.get_secret_value()
+
+
+class ServiceSettings(MountedSecrets):
     """What every deployable has. Names in the environment are the fields' names in upper case."""
 
     model_config = _CONFIG
@@ -36,7 +58,7 @@ class ServiceSettings(BaseSettings):
     faults_token: SecretStr | None = Field(default=None, description="unset: fault injection does not exist")
 
 
-class DatabaseSettings(BaseSettings):
+class DatabaseSettings(MountedSecrets):
     """The service's own database; the password is apart so that the URL can be logged."""
 
     model_config = _CONFIG
@@ -46,7 +68,7 @@ class DatabaseSettings(BaseSettings):
     database_pool: int = Field(default=8, ge=1, le=100)
 
 
-class BusSettings(BaseSettings):
+class BusSettings(MountedSecrets):
     """NATS JetStream. One stream carries the namespace; the producer's name is the second word of a subject."""
 
     model_config = _CONFIG

@@ -41,8 +41,8 @@ class DatabaseUnavailable(DependencyUnavailable):
     """The database does not answer, or no connection came free in time."""
 
 
-def database_url(url: str, password: str) -> URL:
-    """The URL for SQLAlchemy's asyncpg dialect, password included."""
+def database_url(url: str, password: str | None = None) -> URL:
+    """The URL for SQLAlchemy's asyncpg dialect."""
     return make_url(url).set(drivername="postgresql+asyncpg", password=password)
 
 
@@ -55,13 +55,18 @@ class Database:
         self.time_limit = time_limit
         self._on_commit: list[Callable[[], None]] = []
         self._engine: AsyncEngine = create_async_engine(
-            database_url(settings.database_url, settings.database_password.get_secret_value()),
+            database_url(settings.database_url),
             pool_size=settings.database_pool,
             max_overflow=OVERFLOW,
             pool_timeout=2,
             pool_recycle=1800,
             hide_parameters=True,  # an error's text goes to the log, and parameters are e-mail addresses and hashes
-            connect_args={"timeout": 3, "server_settings": _SESSION},
+            connect_args={
+                "timeout": 3,
+                "server_settings": _SESSION,
+                # Asked at each connection: it may have been rotated since the last one.
+                "password": lambda: settings.now("database_password"),
+            },
         )
         LIMIT.set(settings.database_pool + OVERFLOW)
         IN_USE.set_function(lambda: cast("QueuePool", self._engine.pool).checkedout())
@@ -130,14 +135,21 @@ class _translated:  # noqa: N801 - reads as a statement where it is used
         lost = isinstance(error, DBAPIError) and (error.connection_invalidated or _refused(error))
         absent = isinstance(error, (InterfaceError, OperationalError, PoolTimeoutError, ConnectionError, OSError))
         if lost or absent:
-            raise DatabaseUnavailable("the database does not answer") from error
+            refused = isinstance(error, DBAPIError) and _sqlstate(error) == _WRONG_PASSWORD
+            why = "refuses the password" if refused else "does not answer"
+            raise DatabaseUnavailable(f"the database {why}") from error
 
 
 # SQLSTATEs after which the same work may succeed later, and for which SQLAlchemy has no class: the server was lost
 # while a connection was being made; it is starting, stopping or full; a statement or a lock took too long; a deadlock;
-# a table is missing, as before the first migration.
-_LATER = ("08", "57P", "53", "57014", "55P03", "40P01", "40001", "42P01")
+# a table is missing, as before the first migration; the password was rotated and the new one is not mounted yet.
+_WRONG_PASSWORD = "28P01"  # noqa: S105 - a code
+_LATER = (_WRONG_PASSWORD, "08", "57P", "53", "57014", "55P03", "40P01", "40001", "42P01")
 
 
 def _refused(error: DBAPIError) -> bool:
-    return str(getattr(error.orig, "sqlstate", "")).startswith(_LATER)
+    return _sqlstate(error).startswith(_LATER)
+
+
+def _sqlstate(error: DBAPIError) -> str:
+    return str(getattr(error.orig, "sqlstate", ""))
