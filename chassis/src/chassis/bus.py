@@ -159,17 +159,35 @@ class Bus:
     async def _ensure_stream(self, name: str, subject: str) -> None:
         jetstream = self._client.jetstream(timeout=PUBLISH_TIMEOUT)
         try:
-            await jetstream.stream_info(name)
+            standing = (await jetstream.stream_info(name)).config
         except NotFoundError:
-            await jetstream.add_stream(
-                StreamConfig(
-                    name=name,
-                    subjects=[subject],
-                    retention=RetentionPolicy.LIMITS,
-                    storage=StorageType.FILE,
-                    discard=DiscardPolicy.NEW,
-                    max_age=MAX_AGE,
-                    max_bytes=MAX_BYTES,
-                    duplicate_window=DUPLICATE_WINDOW,
-                )
-            )
+            await jetstream.add_stream(self._wanted(name, subject))
+        else:
+            await self._replicate(jetstream, standing)
+
+    async def _replicate(self, jetstream: JetStreamContext, standing: StreamConfig) -> None:
+        """More copies where fewer are; never fewer, for whoever was not told the number believes in one."""
+        wanted, found = self._settings.stream_replicas, standing.num_replicas or 1
+        if found >= wanted:
+            return
+        try:
+            # Its consumers have as many as the stream.
+            await jetstream.update_stream(standing, num_replicas=wanted)
+        except nats.js.errors.APIError as error:
+            # As while one server is away: what is there works, and the next connection tries again.
+            log.warning("bus.not-replicated", stream=standing.name, replicas=found, wanted=wanted, reason=repr(error))
+        else:
+            log.info("bus.replicated", stream=standing.name, replicas=wanted)
+
+    def _wanted(self, name: str, subject: str) -> StreamConfig:
+        return StreamConfig(
+            name=name,
+            subjects=[subject],
+            retention=RetentionPolicy.LIMITS,
+            storage=StorageType.FILE,
+            discard=DiscardPolicy.NEW,
+            max_age=MAX_AGE,
+            max_bytes=MAX_BYTES,
+            duplicate_window=DUPLICATE_WINDOW,
+            num_replicas=self._settings.stream_replicas,
+        )

@@ -77,6 +77,14 @@ class BusSettings(MountedSecrets):
     nats_user: str | None = None
     nats_password: SecretStr | None = None
     namespace: str = Field(default="shop", pattern=r"^[a-z]+$")
+    stream_replicas: int = Field(default=1, description="1, 3 or 5: on how many servers of a cluster a message lies")
+
+    @field_validator("stream_replicas")
+    @classmethod
+    def _has_a_majority(cls, replicas: int) -> int:
+        if replicas not in (1, 3, 5):
+            raise ValueError("must be 1, 3 or 5: of an even number the loss of half stops the stream as well")
+        return replicas
 
     @field_validator("nats_password")
     @classmethod
