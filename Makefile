@@ -11,7 +11,7 @@ LOCAL := $(RUN) -m deploy.local
 STAMP := .venv/.banyan-synced
 LOCKED := uv.lock pyproject.toml chassis/pyproject.toml $(wildcard services/*/pyproject.toml)
 
-# Where `make system` runs the shop: as processes of this machine, or in containers.
+# Where `make system` runs the shop: as processes of this machine, in containers, or in a cluster.
 TARGET ?= local
 SERVICE ?=
 LINES ?= 40
@@ -35,7 +35,7 @@ STALE := yes
 endif
 
 .PHONY: help setup up down status logs restart clean check lint test system integration images test-images traffic verify strangle migrate migration \
-	bench replay snapshot stale
+	bench replay snapshot stale kind-up kind-load kind-smoke kind-down minikube-load measure deploy-test promote
 
 help:
 	@echo "Banyan: a bookshop of small services, on this machine"
@@ -50,7 +50,7 @@ help:
 	@echo "  make clean               stop, and delete data, logs and secrets"
 	@echo
 	@echo "  make traffic             many customers at once         [ORDERS=2000 CONCURRENCY=32 SEED=… CLIENT=modern|legacy|both]"
-	@echo "  make verify              do the books balance: stock, money, messages"
+	@echo "  make verify              do the books balance: stock, money, messages              [TARGET=local|kubernetes]"
 	@echo "  make migration           where the old shop's capabilities stand, and who answers how well"
 	@echo "  make migrate CAPABILITY=… TO=…   move one of them          [PERCENT=10 REASON=… FORCE=yes TARGET=compose]"
 	@echo "  make strangle            replace the old shop under traffic, and tell the story  [RATE=60 ROUNDS=1 TARGET=local|compose]"
@@ -63,11 +63,23 @@ help:
 	@echo "                           BAKE_ARGS=… are further options of docker buildx bake"
 	@echo "  make test-images         what is in them, how they start, stop and are built [COMMIT=…]"
 	@echo
+	@echo "  make kind-up             a cluster of one node in a container                [PORT=8080]"
+	@echo "  make kind-load           build what is missing, and put images and secrets where kubectl apply -k wants them"
+	@echo "                           [FAULTS=on THIRD_PARTY=yes: PostgreSQL, NATS and Envoy too, for a node without network]"
+	@echo "  make minikube-load       the same for a minikube that runs"
+	@echo "  make kind-smoke          apply deploy/overlays/local, wait, let a customer buy, and run the system tests"
+	@echo "                           [CONTEXT=kind-banyan BANYAN_URL=… of another cluster]"
+	@echo "  make kind-down           remove the cluster"
+	@echo "  make deploy-test         do the manifests hold: render, schemas, rules, and checkov"
+	@echo "  make measure             what each container takes under load, into docs/sizing.md; of the shop in containers"
+	@echo "                           [RATE=20 SECONDS=180]"
+	@echo "  make promote ENV=… SHA=…   let an environment run another commit: one line to review  [staging|production]"
+	@echo
 	@echo "  make check               format, lint, types, import contracts"
 	@echo "  make lint                the recipes of the images, more thoroughly"
 	@echo "  make test                all tests; the running stack is tested in a copy of its own"
 	@echo "                           [SERVERS=containers|embedded: PostgreSQL and NATS by Docker, or from their wheels]"
-	@echo "  make system              only the tests of the running stack   [TARGET=local|compose]"
+	@echo "  make system              only the tests of the running stack   [TARGET=local|compose|kubernetes]"
 	@echo "  make integration         only the tests that use PostgreSQL or NATS          [SERVERS=…]"
 	@echo "  make watch TEST=…        one test in detail; docs/patterns.md names one for each pattern"
 	@echo "  make setup               only the environment in .venv                       [PYTHON=python3.12]"
@@ -99,7 +111,7 @@ snapshot: $(STAMP)
 	@$(LOCAL) run bridge -m bridge.snapshot $(if $(filter yes,$(RESTART)),--restart)
 
 verify: $(STAMP)
-	@$(RUN) -m tests.invariants
+	@$(RUN) -m $(if $(filter kubernetes,$(TARGET)),deploy.kubernetes.tasks verify,tests.invariants)
 
 migration: $(STAMP)
 	@$(LOCAL) migration --target $(TARGET)
@@ -138,15 +150,42 @@ images: $(STAMP)
 test-images: $(STAMP)
 	$(RUN) -m pytest -m images tests/images
 
+# These read PORT, CONTEXT, BANYAN_URL and FAULTS from the environment, where make puts what was given to it.
+kind-up kind-down: $(STAMP)
+	@$(RUN) -m deploy.kubernetes.kind $(@:kind-%=%)
+
+kind-load: $(STAMP)
+	@$(RUN) -m deploy.kubernetes.kind load $(if $(filter yes,$(THIRD_PARTY)),--third-party)
+
+minikube-load: $(STAMP)
+	@$(RUN) -m deploy.kubernetes.minikube
+
+kind-smoke: $(STAMP)
+	@$(RUN) -m deploy.kubernetes.smoke
+	@$(MAKE) system TARGET=kubernetes
+
+measure: $(STAMP)
+	@$(RUN) -m tests.bench.sizing $(if $(filter command line,$(origin RATE)),--rate $(RATE)) $(if $(SECONDS),--seconds $(SECONDS))
+
+promote: $(STAMP)
+	@test -n "$$ENV" -a -n "$$SHA" || { echo "make promote ENV=staging|production SHA=…" >&2; exit 2; }
+	@$(RUN) -m deploy.kubernetes.promote "$$ENV" "$$SHA"
+
+deploy-test: $(STAMP)
+	$(RUN) -m pytest tests/deploy -n 2 --dist loadgroup
+	$(RUN) -m tests.deploy.checkov
+
 test: $(STAMP)
 	$(PYTEST) -m "not system and not images" -n 2 --dist loadgroup
+	$(RUN) -m tests.deploy.checkov
 	@$(LOCAL) trial
 
 system: $(STAMP)
 	@case "$(TARGET)" in \
 		local) $(LOCAL) trial ;; \
 		compose) $(RUN) -m deploy.compose.trial ;; \
-		*) echo "TARGET=local or TARGET=compose" >&2; exit 2 ;; \
+		kubernetes) $(RUN) -m deploy.kubernetes.trial ;; \
+		*) echo "TARGET=local, TARGET=compose or TARGET=kubernetes" >&2; exit 2 ;; \
 	esac
 
 integration: $(STAMP)

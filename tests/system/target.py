@@ -1,6 +1,6 @@
-"""Where the shop under test runs, as far as a test must know: here under Supervisor, or in containers.
+"""Where the shop under test runs, as far as a test must know: here under Supervisor, in containers, or in a cluster.
 
-BANYAN_TARGET says which, `local` or `compose`; the two trials set it.
+BANYAN_TARGET says which, `local`, `compose` or `kubernetes`; the three trials set it.
 """
 
 import os
@@ -42,10 +42,15 @@ def text_of(script: str) -> str:
 
 def current() -> Target:
     """The target that BANYAN_TARGET names."""
-    if os.environ.get("BANYAN_TARGET", "local") == "compose":
+    named = os.environ.get("BANYAN_TARGET", "local")
+    if named == "compose":
         from tests.system.compose_target import ComposeTarget
 
         return ComposeTarget()
+    if named == "kubernetes":
+        from tests.system.kubernetes_target import KubernetesTarget
+
+        return KubernetesTarget()
     from tests.system.local_target import LocalTarget
 
     return LocalTarget.current()

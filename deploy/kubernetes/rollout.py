@@ -1,0 +1,71 @@
+"""Brings the manifests to a cluster, and waits until everything of them is ready."""
+
+from collections.abc import Callable
+from typing import Any
+
+from deploy.kubernetes.cluster import Cluster, wait_until
+from deploy.local.place import ROOT
+from deploy.local.screen import RunError
+
+OVERLAY = "deploy/overlays/local"
+SECONDS = 600.0
+Note = Callable[[str, int, int], None]
+
+
+def apply(cluster: Cluster) -> str:
+    """Apply the local overlay; how many objects were made or changed."""
+    # A Job cannot be changed, and of another release it would be.
+    cluster.kubectl("delete", "jobs", "--selector=app.kubernetes.io/part-of=banyan", "--ignore-not-found")
+    said = cluster.kubectl("apply", "--kustomize", str(ROOT / OVERLAY), seconds=SECONDS).splitlines()
+    changed = [line for line in said if not line.endswith(" unchanged")]
+    return f"{len(said)} objects, {len(changed)} of them new or changed"
+
+
+def wait(cluster: Cluster, note: Note, seconds: float = SECONDS) -> str:
+    """Until every Deployment and StatefulSet runs what was applied last, ready; which took longest is `note`d."""
+
+    def settled() -> bool:
+        workloads = cluster.items("deployments,statefulsets")
+        late = [name_of(each) for each in workloads if not done(each)]
+        note(", ".join(late[:4]), len(workloads) - len(late), len(workloads))
+        return bool(workloads) and not late
+
+    wait_until(settled, seconds, lambda: f"not everything is ready:\n{complaints(cluster)}\nnot", pause=1)
+    return f"{len(cluster.items('deployments,statefulsets'))} workloads"
+
+
+def done(workload: Any) -> bool:
+    """Whether the controller has seen the newest version, and all replicas are of it and ready."""
+    wanted, status = workload["spec"].get("replicas", 1), workload.get("status", {})
+    seen = status.get("observedGeneration", 0) >= workload["metadata"]["generation"]
+    counts = (status.get("updatedReplicas", 0), status.get("readyReplicas", 0), status.get("replicas", 0))
+    return bool(seen and all(count == wanted for count in counts))
+
+
+def complaints(cluster: Cluster) -> str:
+    """What holds the pods up that are not ready, one line each."""
+    found = [f"  {pod.name}: {pod.trouble() or pod.phase}" for pod in cluster.all_pods() if not pod.ready()]
+    return "\n".join(found) or "  no pod says why"
+
+
+def wait_for_jobs(cluster: Cluster, seconds: float = SECONDS) -> str:
+    """Until all Jobs have succeeded, and which they are; one that fails is a `RunError` with the end of its log."""
+
+    def ended() -> bool:
+        return all(_succeeded(cluster, job) for job in cluster.items("jobs"))
+
+    wait_until(ended, seconds, lambda: f"not all Jobs are done:\n{complaints(cluster)}\nnot", pause=1)
+    return ", ".join(name_of(job) for job in cluster.items("jobs"))
+
+
+def _succeeded(cluster: Cluster, job: Any) -> bool:
+    conditions = job.get("status", {}).get("conditions", ())
+    reached = {each["type"] for each in conditions if each["status"] == "True"}
+    if "Failed" in reached:
+        name = name_of(job)
+        raise RunError(f"{name} failed:\n{cluster.kubectl('logs', f'job/{name}', '--tail=20')}")
+    return "Complete" in reached
+
+
+def name_of(workload: Any) -> str:
+    return str(workload["metadata"]["name"])
