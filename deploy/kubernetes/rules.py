@@ -16,7 +16,7 @@ HEADER = "# Made by `python -m deploy.kubernetes.rules` from deploy/observabilit
 # As prometheus.yml has them.
 SOURCES = ("objectives.yml", "recording.yml", "alerts.yml")
 
-# The card processor is somebody else's, and in production not even in the cluster: nobody is called because it is absent.
+# The card processor is somebody else's, and in production not even here: nobody is called because it is absent.
 OTHERS = ' or absent(up{job="shop", service="psp"})'
 
 Object = dict[str, Any]
