@@ -6,7 +6,7 @@ aiohttp by itself: httpx and the address type of aiohttp both rewrite an address
 
 import asyncio
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import aiohttp
 from aiohttp import hdrs
@@ -45,11 +45,17 @@ ANSWER_LIMIT = 4 * 1024 * 1024
 class LegacyClient:
     """A part of the process, and an `Upstream`. Each has its own pool: the mirror takes no place of a customer.
 
-    `tls`: with which certificate it goes to an `https` address.
+    `tls`: what it goes to an `https` address with, asked at each request; a connection is used with its own only.
     """
 
     def __init__(
-        self, name: str, base_url: str, *, seconds: float, connections: int, tls: ssl.SSLContext | None = None
+        self,
+        name: str,
+        base_url: str,
+        *,
+        seconds: float,
+        connections: int,
+        tls: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
         self.name = name
         self._base_url = base_url.rstrip("/")
@@ -63,7 +69,6 @@ class LegacyClient:
             limit=self._connections,
             keepalive_timeout=CLIENT_IDLE_SECONDS,
             ttl_dns_cache=ADDRESSES_SECONDS,
-            ssl=self._tls or True,
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -97,7 +102,12 @@ class LegacyClient:
         query = f"?{request.query}" if request.query else ""
         url = URL(f"{self._base_url}{request.path}{query}", encoded=True)
         async with self._session.request(
-            request.method, url, headers=_sent(request), data=request.body or None, allow_redirects=False
+            request.method,
+            url,
+            headers=_sent(request),
+            data=request.body or None,
+            allow_redirects=False,
+            ssl=self._tls() if self._tls else True,
         ) as answer:
             body = await _whole(answer)
             return LegacyResponse(answer.status, _received(answer, request.method, len(body)), body)

@@ -40,7 +40,8 @@ def connected(settings: Settings, sessions: Sessions, watch: StandingsWatch, pla
     """Everything that answers in the old shop's contract."""
     key = settings.exchange_key.get_secret_value()
     addresses = Addresses(settings.catalog_url, settings.inventory_url, settings.orders_url, settings.identity_url)
-    context = tls.context(settings.legacy_ca, settings.legacy_certificate, settings.legacy_key)
+    certificate = tls.of_files(settings.legacy_ca, settings.legacy_certificate, settings.legacy_key)
+    context = certificate.context if certificate else None
 
     def old(name: str, seconds: float, connections: int) -> LegacyClient:
         return LegacyClient(name, settings.legacy_url, seconds=seconds, connections=connections, tls=context)
