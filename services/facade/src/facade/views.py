@@ -200,7 +200,8 @@ def _holds(totals: Totals) -> Holds:
     p99 = quantile(totals.held_times, 0.99)
     return Holds(
         count=sum(totals.held_times),
-        p99_seconds=None if p99 is None else round(p99 / 1000, 3),
+        # Of the buckets only the bounds are known: above the longest there is none.
+        p99_seconds=None if p99 is None else round(min(p99 / 1000, totals.longest_hold), 3),
         longest_seconds=round(totals.longest_hold, 3),
     )
 
