@@ -29,6 +29,12 @@ def rendered(deploy: Path) -> Render:
     return render
 
 
+@pytest.fixture(scope="session")
+def gitops(deploy: Path) -> Manifests:
+    """What Argo CD is told."""
+    return Manifests("gitops", kustomize(deploy / "gitops"))
+
+
 @pytest.fixture(params=OVERLAYS)
 def manifests(request: pytest.FixtureRequest, rendered: Render) -> Manifests:
     """Each overlay, one after the other."""

@@ -1,13 +1,14 @@
 """The objects of one overlay, and the pods and containers in them whatever kind of object they are in."""
 
 import copy
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tests.deploy.rendering import Object
 
-OURS = "banyan/"
+_HASH = re.compile(r"-[2456789bcdfghkmt]{10}$")
 _PATHS = {
     "Deployment": ("spec", "template"),
     "StatefulSet": ("spec", "template"),
@@ -36,10 +37,6 @@ class Container:
     @property
     def runs_once(self) -> bool:
         return (self.init and not self.sidecar) or self.pod.runs_once
-
-    @property
-    def ours(self) -> bool:
-        return OURS in self.spec["image"] or "banyan-shop/" in self.spec["image"]
 
     def context(self, key: str) -> Any:
         """Of the security context, the container's own before the pod's."""
@@ -93,7 +90,7 @@ class Manifests:
     """What an overlay becomes."""
 
     overlay: str
-    objects: Sequence[Object]
+    objects: list[Object]
 
     def copy(self) -> "Manifests":
         """One to break."""
@@ -119,15 +116,24 @@ class Manifests:
         """Those that are meant to run until they are told to stop."""
         return [container for container in self.containers() if not container.runs_once]
 
-    def services(self) -> list[Pod]:
-        """What carries requests and may be there several times: Deployments."""
-        return self.pods("Deployment")
+    def environment(self, container: Container) -> list[tuple[str, str]]:
+        """The settings that a container is given, in order, those of its ConfigMaps first; a reference is empty."""
+        given: list[tuple[str, str]] = []
+        for source in container.spec.get("envFrom", ()):
+            found = self.find("ConfigMap", source.get("configMapRef", {}).get("name", ""))
+            given += (found or {}).get("data", {}).items()
+        return given + [(each["name"], each.get("value", "")) for each in container.spec.get("env", ())]
 
 
 def _within(tree: Object, path: Sequence[str]) -> Object:
     for key in path:
         tree = tree[key]
     return tree
+
+
+def plain(name: str) -> str:
+    """A name without the hash of the contents that kustomize adds, so that a change of them is a new object."""
+    return _HASH.sub("", name)
 
 
 def title(each: Object) -> str:

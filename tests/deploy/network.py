@@ -1,0 +1,129 @@
+"""Who may speak to whom: the network policies of an overlay, evaluated as a cluster does.
+
+Between two pods both ends must agree: the egress of one and the ingress of the other. A pod that no policy selects for
+a direction may do anything in it.
+"""
+
+import csv
+import functools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from deploy.local.place import ROOT
+from tests.deploy.made import Endpoint, addresses, behind, endpoints
+from tests.deploy.manifests import Manifests, selects
+from tests.deploy.rules.settings import reached, services_in
+
+TABLE = ROOT / "deploy/components/network-policy/edges.csv"
+Edge = tuple[str, str, int]
+
+
+@dataclass(frozen=True)
+class Policies:
+    """The policies of one namespace, and its pods."""
+
+    policies: list[dict[str, Any]]
+    pods: list[Endpoint]
+
+    @classmethod
+    def of(cls, manifests: Manifests) -> "Policies":
+        return cls(manifests.of("NetworkPolicy"), endpoints(manifests))
+
+    def edges(self) -> set[Edge]:
+        """Each port of each pod, for each other pod that may reach it."""
+        return {
+            (source.name, target.name, port)
+            for source in self.pods
+            for target in self.pods
+            for port in target.ports.values()
+            if source != target and self.allows(source, target, port)
+        }
+
+    def allows(self, source: Endpoint, target: Endpoint, port: int) -> bool:
+        return self._lets(source, "Egress", target, target, port) and self._lets(
+            target, "Ingress", source, target, port
+        )
+
+    def _lets(self, pod: Endpoint, direction: str, peer: Endpoint, target: Endpoint, port: int) -> bool:
+        rules = self.rules(pod, direction)
+        return rules is None or any(
+            _is_peer(each, direction, peer) and _is_port(each.get("ports"), target, port) for each in rules
+        )
+
+    def rules(self, pod: Endpoint, direction: str) -> list[dict[str, Any]] | None:
+        """What holds for a pod in one direction; none means that nobody has restricted it."""
+        chosen = [each["spec"] for each in self.policies if selects(each["spec"].get("podSelector", {}), pod.labels)]
+        chosen = [each for each in chosen if direction in _types(each)]
+        return [rule for each in chosen for rule in each.get(direction.lower()) or ()] if chosen else None
+
+    def outsiders(self) -> Iterator[tuple[str, str, Mapping[str, Any], tuple[Any, ...]]]:
+        """Whom of other namespaces, or of no cluster, pods may speak to: pod, direction, peer, ports."""
+        for pod in self.pods:
+            for direction in ("Ingress", "Egress"):
+                for each in self.rules(pod, direction) or ():
+                    peers: list[dict[str, Any]] = each.get(_PEERS[direction]) or [{}]
+                    for peer in peers:
+                        if "podSelector" not in peer or "namespaceSelector" in peer:
+                            yield pod.name, direction, peer, _numbers(each)
+
+
+_PEERS = {"Ingress": "from", "Egress": "to"}
+
+
+def _types(spec: Mapping[str, Any]) -> Iterable[str]:
+    types: Iterable[str] = spec.get("policyTypes") or ["Ingress", *(["Egress"] if "egress" in spec else [])]
+    return types
+
+
+def _is_peer(rule: Mapping[str, Any], direction: str, pod: Endpoint) -> bool:
+    """A pod of this namespace; an address block is for those who are no pods, a namespace for those of others."""
+    peers = rule.get(_PEERS[direction])
+    return not peers or any(
+        "podSelector" in each and _here(each) and selects(each["podSelector"], pod.labels) for each in peers
+    )
+
+
+def _here(peer: Mapping[str, Any]) -> bool:
+    return "namespaceSelector" not in peer or peer["namespaceSelector"] == {}
+
+
+def _is_port(ports: Iterable[Mapping[str, Any]] | None, target: Endpoint, port: int) -> bool:
+    if not ports:
+        return True
+    for each in ports:
+        first = target.ports.get(each["port"]) if isinstance(each.get("port"), str) else each.get("port")
+        if each.get("protocol", "TCP") == "TCP" and (first is None or first <= port <= each.get("endPort", first)):
+            return first is not None or "port" not in each
+    return False
+
+
+def _numbers(rule: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(sorted((each.get("protocol", "TCP"), each.get("port")) for each in rule.get("ports") or ()))
+
+
+@functools.cache
+def table() -> tuple[Mapping[str, str], ...]:
+    """The edges as people write them: from, to, port, why."""
+    lines = [line for line in TABLE.read_text().splitlines() if line and not line.startswith("#")]
+    return tuple(csv.DictReader(lines))
+
+
+def needed(manifests: Manifests) -> set[Edge]:
+    """What the settings lead to."""
+    there = addresses(manifests)
+    found: set[Edge] = set()
+    for container, given in services_in(manifests):
+        for value in given.values():
+            end = reached(manifests, value) if "://" in value else None
+            if end and end[0] in there:
+                found |= {
+                    (container.pod.name, pod.name, _number(pod, there[end[0]].ports.get(end[1], end[1])))
+                    for pod in behind(manifests, there[end[0]])
+                    if pod.name != container.pod.name
+                }
+    return found
+
+
+def _number(pod: Endpoint, port: str | int) -> int:
+    return pod.ports[port] if isinstance(port, str) else port

@@ -1,0 +1,40 @@
+"""Every rule holds for every overlay that it is for, and notices the one thing that is broken for it."""
+
+from collections import Counter
+
+import pytest
+
+from tests.deploy.conftest import Render
+from tests.deploy.left_out import LEFT_OUT
+from tests.deploy.rendering import OVERLAYS
+from tests.deploy.rules import RULES, Rule
+
+TOOLS = {"polaris", "kube-score", "kubescape", "banyan"}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.title)
+def test_a_rule_holds(rule: Rule, overlay: str, rendered: Render) -> None:
+    if overlay in rule.overlays:
+        assert sorted(rule.findings(rendered(overlay))) == []
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.title)
+def test_a_rule_notices_when_it_is_broken(rule: Rule, rendered: Render) -> None:
+    whole = rendered(rule.overlays[-1])
+    broken = whole.copy()
+    assert rule.breaks is not None, "nobody knows whether it would notice anything"
+    rule.breaks(broken)
+    assert broken.objects != whole.objects
+    assert rule.findings(broken) - rule.findings(whole) != set()
+
+
+def test_each_rule_of_a_tool_is_asked_once_or_left_out_for_a_reason() -> None:
+    named = Counter(name for rule in RULES for name in rule.names if name != "banyan")
+    assert [name for name, times in named.items() if times > 1] == []
+    assert {name.split(": ")[0] for name in named} | {"banyan"} == TOOLS
+    assert named.keys() & LEFT_OUT.keys() == set()
+
+
+def test_no_two_rules_have_one_name() -> None:
+    assert len({rule.title for rule in RULES}) == len(RULES)
