@@ -14,7 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 SERVER, CLIENT = "legacy", "facade"
 VALID = datetime.timedelta(days=365)
-# Who runs reads them at a start only, so they are made anew long before anybody has to.
+# Who asks for them is a command that somebody has to start, so they are made anew long before anybody has to.
 RENEWED_BEFORE = datetime.timedelta(days=60)
 _TO_SIGN = x509.KeyUsage(
     key_cert_sign=True,
@@ -129,5 +129,8 @@ def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    path.touch(mode=0o600)
-    path.write_bytes(content)
+    # By a new name: who reads meanwhile gets the whole of one file, and Envoy sees files that are moved only.
+    fresh = path.with_name(f".{path.name}")
+    fresh.touch(mode=0o600)
+    fresh.write_bytes(content)
+    fresh.replace(path)

@@ -23,7 +23,7 @@ AUDITED = set(DATABASES) - {"identity"}  # no invariant is about hashes and keys
 GUEST_OF = {host: guest for guest, host in GUESTS.items()}
 # The same as on Kubernetes.
 STATEMENTS = ROOT / "deploy" / "components" / "postgres" / "database.sql"
-ENVOY = ROOT / "deploy" / "services" / "legacy" / "envoy.yaml"
+ENVOY = ROOT / "deploy" / "services" / "legacy"
 
 
 def main() -> None:
@@ -92,8 +92,12 @@ def _configure_envoy(place: Place) -> None:
     """Its configuration, and certificates for both ends of the way to the old shop."""
     folder = place.secrets / "legacy-envoy"
     folder.mkdir(exist_ok=True, mode=0o700)
-    shutil.copyfile(ENVOY, folder / ENVOY.name)
-    certificates.provide(folder, place.secrets / "facade")
+    for file in ENVOY.glob("envoy*.yaml"):
+        shutil.copyfile(file, folder / file.name)
+    server, client = (place.secrets / f"{name}-certificates" for name in ("legacy", "facade"))
+    server.mkdir(exist_ok=True, mode=0o700)
+    client.mkdir(exist_ok=True, mode=0o700)
+    certificates.provide(server, client)
 
 
 def _open(folder: Path) -> None:

@@ -15,7 +15,8 @@ from deploy.compose import certificates
 from deploy.local.place import ROOT
 from tests.compose.composition import services
 
-ENVOY: Mapping[str, Any] = yaml.safe_load((ROOT / "deploy" / "services" / "legacy" / "envoy.yaml").read_text())
+FOLDER = ROOT / "deploy" / "services" / "legacy"
+ENVOY: Mapping[str, Any] = yaml.safe_load((FOLDER / "envoy.yaml").read_text())
 (LISTENER,) = ENVOY["static_resources"]["listeners"]
 (CHAIN,) = LISTENER["filter_chains"]
 (MANAGER,) = (each["typed_config"] for each in CHAIN["filters"])
@@ -33,9 +34,23 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_who_shows_no_certificate_of_the_facade_is_turned_away() -> None:
     assert TLS["require_client_certificate"] is True
-    (match,) = TLS["common_tls_context"]["validation_context"]["match_typed_subject_alt_names"]
+    context = TLS["common_tls_context"]["combined_validation_context"]
+    (match,) = context["default_validation_context"]["match_typed_subject_alt_names"]
     assert match == {"san_type": "DNS", "matcher": {"exact": certificates.CLIENT}}
     assert TLS["common_tls_context"]["tls_params"] == {"tls_minimum_protocol_version": "TLSv1_3"}
+
+
+def test_certificates_are_files_that_are_watched() -> None:
+    asked = [
+        *TLS["common_tls_context"]["tls_certificate_sds_secret_configs"],
+        TLS["common_tls_context"]["combined_validation_context"]["validation_context_sds_secret_config"],
+    ]
+    for secret, kind in zip(asked, ("tls_certificate", "validation_context"), strict=True):
+        path = Path(secret["sds_config"]["path_config_source"]["path"])
+        assert path.parent == Path("/etc/envoy")
+        (found,) = yaml.safe_load((FOLDER / path.name).read_text())["resources"]
+        assert found["name"] == secret["name"]
+        assert found[kind]["watched_directory"] == {"path": "/run/certificates"}
 
 
 def test_nothing_but_the_way_in_listens_outside_of_the_pod() -> None:

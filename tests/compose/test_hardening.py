@@ -35,6 +35,8 @@ OTHERS_SECRETS = {
     "verify": ({"auditor"}, "looks on by roles that only read"),
     "database-collector": ({"monitor"}, "looks on by a role that reads statistics only"),
     "snapshot": ({"bridge"}, "is a command of the bridge"),
+    "facade": ({"facade", "facade-certificates"}, "shows a certificate on the way to the old shop"),
+    "legacy-envoy": ({"legacy-envoy", "legacy-certificates"}, "shows the other one; the first folder is configuration"),
 }
 SECRET = re.compile(r"secret|passw|token|credential|api_?key|private", re.IGNORECASE)
 NAMES_OF_FILES = re.compile(r"(_FILE|_DIR|_SECRETS)$")
