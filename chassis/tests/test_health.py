@@ -36,6 +36,14 @@ async def test_all_well(settings: Settings) -> None:
     assert await statuses(app) == (200, 200, 200)
 
 
+async def test_whether_it_is_alive_and_what_it_runs_are_one_answer(alone: Settings) -> None:
+    app, *_ = create_app(alone.model_copy(update={"version": "1.2.3", "commit": "0123456789ab"}))
+    async with client_of(app) as client:
+        answer = (await client.get("/healthz")).json()
+    origin = {"service": "sample", "version": "1.2.3", "commit": "0123456789ab"}
+    assert answer == {"status": "ok", "problems": [], **origin}
+
+
 async def test_without_its_database_a_service_is_alive_and_not_ready(alone: Settings) -> None:
     app, *_ = create_app(alone)
     alive, _, ready = await statuses(app)
@@ -99,7 +107,7 @@ async def test_a_part_that_ended_by_itself_makes_the_process_unhealthy() -> None
     lifecycle = Lifecycle([part])
     await lifecycle.start()
     app = FastAPI()
-    app.include_router(health.router(lifecycle, [], []))
+    app.include_router(health.router(lifecycle, [], [], {}))
     assert await statuses(app) == (200, 200, 200)
     part.alive = False
     assert await statuses(app) == (503, 200, 200)
@@ -111,7 +119,7 @@ async def test_a_check_that_hangs_is_a_failure_within_about_a_second() -> None:
         return None
 
     app = FastAPI()
-    app.include_router(health.router(Lifecycle([]), [], [hangs]))
+    app.include_router(health.router(Lifecycle([]), [], [hangs], {}))
     begun = time.monotonic()
     async with client_of(app) as client:
         answer = await client.get("/readyz")

@@ -77,6 +77,17 @@ async def test_one_trace_runs_from_the_request_to_the_handler_of_its_message(
     assert server.resource.attributes["service.name"] == "sample"
 
 
+async def test_every_span_names_the_version_and_the_commit_that_it_ran(
+    settings: Settings, exporter: InMemorySpanExporter
+) -> None:
+    committed = settings.model_copy(update={"version": "1.2.3", "commit": "0123456789ab"})
+    async for running in run(committed, exporter):
+        await running.http.post("/notes", json={"text": "x"}, headers=TRACEPARENT)
+        await until(lambda: bool(by_kind(exporter, SpanKind.CONSUMER)))
+    told = [span.resource.attributes for span in exporter.get_finished_spans()]
+    assert {(span["service.version"], span["vcs.ref.head.revision"]) for span in told} == {("1.2.3", "0123456789ab")}
+
+
 async def test_a_request_is_one_span_and_a_probe_is_none(traced: Running, exporter: InMemorySpanExporter) -> None:
     await traced.http.get("/healthz", headers=TRACEPARENT)
     await traced.http.get("/notes/1", headers=TRACEPARENT)

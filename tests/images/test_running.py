@@ -73,6 +73,17 @@ def test_it_starts_with_a_read_only_root_and_without_capabilities(ours: str, con
     assert json.loads(container.call("GET", "/healthz"))["status"] == "ok"
 
 
+def test_it_tells_its_commit_when_it_is_asked_and_in_every_line(
+    ours: str, container: Container, commit: Commit
+) -> None:
+    told = json.loads(container.call("GET", "/healthz"))
+    assert (told["service"], told["commit"]) == (ours, commit.sha)
+    lines = [json.loads(line) for line in container.log().splitlines()]
+    assert {(line["service"], line["version"], line["commit"]) for line in lines} <= {
+        (ours, told["version"], commit.sha)
+    }
+
+
 def test_the_old_shop_starts_so_too_and_stops_when_it_is_told(scene: Stage) -> None:
     started = scene.service("legacy")
     started.wait_until_ready()

@@ -1,12 +1,13 @@
 """Probes: three answers with three meanings, each within a second.
 
-`/healthz` alive: the state of this process only, for a restart cures nothing else. `/startupz` started: the database
-stands at this code's revision or a newer one. `/readyz` may take traffic: the own database answers, and the process is
-not draining.
+`/healthz` alive: the state of this process only, for a restart cures nothing else; and which commit it runs.
+`/startupz` started: the database stands at this code's revision or a newer one. `/readyz` may take traffic: the own
+database answers, and the process is not draining.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -31,8 +32,10 @@ async def run(checks: Sequence[Check]) -> list[str]:
     return [problem for problem in await asyncio.gather(*map(one, checks)) if problem]
 
 
-def router(lifecycle: Lifecycle, started: Sequence[Check], ready: Sequence[Check]) -> APIRouter:
-    """The three probes and `/metrics`."""
+def router(
+    lifecycle: Lifecycle, started: Sequence[Check], ready: Sequence[Check], origin: Mapping[str, str]
+) -> APIRouter:
+    """The three probes and `/metrics`; `origin` is told beside whether the process is alive."""
     routes = APIRouter(include_in_schema=False)
 
     async def alive() -> str | None:
@@ -42,16 +45,15 @@ def router(lifecycle: Lifecycle, started: Sequence[Check], ready: Sequence[Check
     async def not_draining() -> str | None:
         return "draining" if lifecycle.draining else None
 
-    def probe(path: str, checks: Sequence[Check]) -> None:
+    def probe(path: str, checks: Sequence[Check], told: Mapping[str, str] = MappingProxyType({})) -> None:
         async def answer() -> Response:
             problems = await run(checks)
-            return JSONResponse(
-                {"status": "failing" if problems else "ok", "problems": problems}, 503 if problems else 200
-            )
+            found = {"status": "failing" if problems else "ok", "problems": problems}
+            return JSONResponse({**found, **told}, 503 if problems else 200)
 
         routes.add_api_route(path, answer)
 
-    probe("/healthz", [alive])
+    probe("/healthz", [alive], origin)
     probe("/startupz", started)
     probe("/readyz", [not_draining, *ready])
     routes.add_api_route("/metrics", metrics)

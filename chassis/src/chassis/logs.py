@@ -17,7 +17,7 @@ _QUIET = ("uvicorn.access", "httpx", "httpcore", "asyncio", "alembic.runtime.plu
 
 def configure(settings: ServiceSettings) -> None:
     """Send structlog's and the standard library's records through the same renderer."""
-    origin = {"service": settings.service_name, "version": settings.version, "commit": settings.commit}
+    origin = settings.origin()
 
     def add_origin(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         event.update(origin)

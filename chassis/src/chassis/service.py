@@ -71,9 +71,8 @@ def create_app(
         telemetry=_NO_SECOND_TELEMETRY,
     )
     errors.install(app, problems)
-    probes = health.router(
-        lifecycle, _migrated(settings, database) if started is None else started, [_database(database), *ready]
-    )
+    begun = _migrated(settings, database) if started is None else started
+    probes = health.router(lifecycle, begun, [_database(database), *ready], settings.origin())
     switches = [] if settings.faults_token is None else [faults.router(injected, settings.faults_token)]
     for router in (*routers, probes, *switches):
         # Not `include_router`: FastAPI would match the address once more at that level, on every request.

@@ -57,6 +57,10 @@ class ServiceSettings(MountedSecrets):
     grace_seconds: Seconds = Field(default=20.0, description="longest wait for work in flight at a stop")
     faults_token: SecretStr | None = Field(default=None, description="unset: fault injection does not exist")
 
+    def origin(self) -> dict[str, str]:
+        """Which code this process runs: what each of its log lines and `/healthz` say."""
+        return {"service": self.service_name, "version": self.version, "commit": self.commit}
+
 
 class DatabaseSettings(MountedSecrets):
     """The service's own database; the password is apart so that the URL can be logged."""

@@ -95,6 +95,12 @@ async def test_probes_metrics_and_documentation_are_served(tools: Tools) -> None
     assert (await tools.ask(request("/docs", method="POST"))).slug == "method-not-allowed"
 
 
+async def test_whether_it_is_alive_and_what_it_runs_are_one_answer(tools: Tools) -> None:
+    await tools.start(version="1.2.3", commit="0123456789ab")
+    origin = {"service": "gateway", "version": "1.2.3", "commit": "0123456789ab"}
+    assert orjson.loads((await tools.ask(request("/healthz"))).body) == {"status": "ok", "problems": [], **origin}
+
+
 def test_durations_are_cumulative_histograms() -> None:
     registry = CollectorRegistry()
     metrics = Metrics(lambda: {"catalog": 2})
@@ -117,7 +123,8 @@ def test_durations_are_cumulative_histograms() -> None:
 
 async def test_errors_are_logged_even_when_good_answers_are_not() -> None:
     written: list[str] = []
-    log = AccessLog({"service": "gateway"}, 0.0, written.append)
+    origin = {"service": "gateway", "version": "1.2.3", "commit": "0123456789ab"}
+    log = AccessLog(origin, 0.0, written.append)
     log.record(("/api/catalog", "catalog", "GET", 200), 0.001, "1" * 32, "127.0.0.1", b"/api/catalog/a", "")
     log.record(("/api/catalog", "catalog", "GET", 503), 0.001, "2" * 32, "127.0.0.1", b'/api/catalog/"b', "breaker")
     await log.stop()
@@ -126,3 +133,4 @@ async def test_errors_are_logged_even_when_good_answers_are_not() -> None:
         ("http.request", 503, "breaker", '/api/catalog/"b')
     ]
     assert lines[0]["trace_id"] == "2" * 32
+    assert origin.items() <= lines[0].items()

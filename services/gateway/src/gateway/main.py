@@ -42,7 +42,7 @@ def create(
     ceiling = Bulkhead(settings.max_in_flight, "overload", "The gateway is at its limit")
     metrics = Metrics(lambda: {"": ceiling.in_flight, **{u.name: u.bulkhead.in_flight for u in known.values()}})
     registry.register(metrics)
-    access_log = AccessLog(serving.origin(settings), settings.access_log_ratio)
+    access_log = AccessLog(settings.origin(), settings.access_log_ratio)
     openapi = MergedOpenApi({u.name: u.pool for u in known.values()}, router.covers, settings.version, time.monotonic)
     gateway = Gateway(
         router=router,
@@ -54,7 +54,7 @@ def create(
         tracer=Tracer(telemetry.recording),
         metrics=metrics,
         access_log=access_log,
-        pages=pages(lambda: lifecycle.draining, lambda: lifecycle.dead(), openapi, registry),
+        pages=pages(lambda: lifecycle.draining, lambda: lifecycle.dead(), openapi, registry, settings.origin()),
         body_seconds=settings.body_seconds,
     )
     limits = Limits(settings.header_bytes, settings.header_seconds, settings.idle_seconds)

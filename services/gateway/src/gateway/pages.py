@@ -1,7 +1,8 @@
 """What the gateway answers itself: probes, metrics, and the documentation of all services as one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import resources
+from types import MappingProxyType
 
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -24,13 +25,17 @@ def pages(
     dead: Callable[[], list[str]],
     openapi: MergedOpenApi,
     registry: CollectorRegistry,
+    origin: Mapping[str, str],
 ) -> Pages:
-    """The gateway's own pages by path. No probe asks an upstream: the gateway is of use while one of them is down."""
+    """The gateway's own pages by path. No probe asks an upstream: the gateway is of use while one of them is down.
+
+    `origin` is told beside whether the process is alive.
+    """
     docs = resources.files("gateway").joinpath("docs.html").read_bytes()
 
     def alive() -> Page:
         ended = dead()
-        return _probe([f"ended unexpectedly: {', '.join(ended)}"] if ended else [])
+        return _probe([f"ended unexpectedly: {', '.join(ended)}"] if ended else [], origin)
 
     def ready() -> Page:
         return _probe(["draining"] if draining() else [])
@@ -45,6 +50,6 @@ def pages(
     }
 
 
-def _probe(wrong: list[str]) -> Page:
-    body = orjson.dumps({"status": "failing" if wrong else "ok", "problems": wrong})
+def _probe(wrong: list[str], told: Mapping[str, str] = MappingProxyType({})) -> Page:
+    body = orjson.dumps({"status": "failing" if wrong else "ok", "problems": wrong, **told})
     return Page(503 if wrong else 200, _JSON, body)

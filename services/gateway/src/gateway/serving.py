@@ -13,11 +13,6 @@ from gateway.server import Server
 from gateway.settings import Settings
 
 
-def origin(settings: Settings) -> dict[str, str]:
-    """What every log line says of its process."""
-    return {"service": settings.service_name, "version": settings.version, "commit": settings.commit}
-
-
 def run(settings: Settings, create: Callable[[Settings], tuple[Server, Lifecycle]]) -> None:
     """Serve; returns when the process has drained."""
     logs.configure(settings)
