@@ -1,11 +1,12 @@
 """Writes what the local overlay is given and no commit may hold: `python -m deploy.kubernetes.generate`.
 
-Into deploy/overlays/local/generated/, which git ignores: `release.env`, the commit that the images are tagged with, and
-a folder for each Secret with a file for each of its keys. What is random is so once: a second run changes nothing of
-it, so that a cluster that is running keeps its passwords.
+Into deploy/overlays/local/generated/, which git ignores: `release.env`, the commit that the images are tagged with, a
+folder for each Secret with a file for each of its keys, and the kustomization.yaml that makes Secrets of the folders.
+What is random is so once: a second run changes nothing of it, so that a cluster that is running keeps its passwords.
 """
 
 import argparse
+import json
 import secrets
 import sys
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from tests.images.building import BuildError, asked_for
 
 GENERATED = ROOT / "deploy" / "overlays" / "local" / "generated"
 RELEASE = "release.env"
+LIST = "kustomization.yaml"
 
 
 class Generated(Place):
@@ -60,6 +62,7 @@ def generate(folder: Path, commit: str, *, faults: bool = False) -> int:
     _keep(place, "nats", {"users.conf": nats_config.render_users(nats_config.users(place))})
     _certify(place)
     write(folder / RELEASE, f"COMMIT={commit}\n")
+    write(folder / LIST, _secret_generators(folder))
     return made
 
 
@@ -92,6 +95,17 @@ def _certify(place: Place) -> None:
     for folder in (server, client):
         folder.mkdir(exist_ok=True, mode=0o700)
     certificates.provide_files(certificates.Files.of_kubernetes(server), certificates.Files.of_kubernetes(client))
+
+
+def _secret_generators(folder: Path) -> str:
+    """A Secret for each folder, by its name, with all that is in it: faults come and go with a file."""
+    generators = []
+    for each in sorted(each for each in folder.iterdir() if each.is_dir()):
+        files = sorted(f"{each.name}/{file.name}" for file in each.iterdir())
+        kind = {"type": "kubernetes.io/tls"} if f"{each.name}/tls.crt" in files else {}
+        if files:
+            generators.append({"name": each.name, "files": files, **kind})
+    return json.dumps({"secretGenerator": generators}, indent=2) + "\n"
 
 
 def _keep(place: Place, name: str, values: Mapping[str, str]) -> None:

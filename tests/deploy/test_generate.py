@@ -1,6 +1,7 @@
 """What the local overlay is given: complete, random once, for nobody else's eyes."""
 
 import datetime
+import json
 import os
 import stat
 import subprocess
@@ -55,7 +56,7 @@ def test_a_second_run_changes_nothing_but_the_commit(folder: Path) -> None:
 def test_two_machines_share_no_secret(folder: Path, tmp_path: Path) -> None:
     generate.generate(tmp_path / "another", COMMIT)
     here, there = contents(folder), contents(tmp_path / "another")
-    assert [name for name in here if here[name] == there[name]] == ["release.env"]
+    assert {name for name in here if here[name] == there[name]} == {"kustomization.yaml", "release.env"}
 
 
 def test_nobody_else_may_look(folder: Path) -> None:
@@ -72,6 +73,20 @@ def test_faults_are_a_token_that_comes_and_goes(folder: Path) -> None:
     generate.generate(folder, COMMIT)
     assert not (folder / "orders" / "faults_token").exists()
     assert list((folder / "faults").iterdir()) == []
+
+
+def test_each_folder_becomes_a_secret(folder: Path) -> None:
+    generate.generate(folder, COMMIT, faults=True)
+    made = {each["name"]: each for each in json.loads((folder / "kustomization.yaml").read_text())["secretGenerator"]}
+    folders = {path.name: {file.name for file in path.iterdir()} for path in folder.iterdir() if path.is_dir()}
+    assert {name: {Path(file).name for file in each["files"]} for name, each in made.items()} == {
+        name: files for name, files in folders.items() if files
+    }
+    assert "orders/faults_token" in made["orders"]["files"]
+    assert {name for name, each in made.items() if each.get("type") == "kubernetes.io/tls"} == {
+        "legacy-server-tls",
+        "legacy-client-tls",
+    }
 
 
 def test_both_ends_of_the_way_to_the_old_shop_trust_one_authority(folder: Path) -> None:
