@@ -1,8 +1,8 @@
 """Consumer: hands the messages of a durable pull consumer to handlers, several at once, one aggregate in order.
 
 A handler is idempotent (inbox). What it raises decides: `AlreadyHandled` and no error acknowledge; `Retry` and an
-absent dependency put the message off, without end, for it is not the message's fault; anything else counts, and after
-`MAX_FAILURES` the message goes to the dead-letter stream with its error.
+absent dependency put the message off, without end, for it is not the message's fault, and so does a subject that only
+another release handles; anything else counts, and after `MAX_FAILURES` the message goes to the dead letters.
 
 A message that was put off or failed may be overtaken by later ones of its aggregate: holding those back would let one
 poisonous message stop its aggregate. Handlers compare versions or states, as they must with several replicas anyway.
@@ -21,7 +21,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from opentelemetry.trace import SpanKind
 from prometheus_client import Counter as Count
 
-from chassis import backlog, deadlines
+from chassis import backlog, deadlines, durable
 from chassis.backlog import Backlog
 from chassis.breaker import BreakerOpen
 from chassis.bus import Bus
@@ -53,13 +53,17 @@ class Retry(Exception):
         self.delay = delay
 
 
+class NoHandler(DependencyUnavailable):
+    """The durable hears, for replicas of another release, what this one does not know. It must not be lost."""
+
+
 def backoff(deliveries: int) -> float:
     """Seconds until the next delivery: 0.2, 0.4, 0.8 … 30, with a jitter of up to a half."""
     return min(30.0, 0.1 * 2.0**deliveries) * random.uniform(0.5, 1)  # noqa: S311 - spreads load, no secret
 
 
 class Consumer:
-    """`handlers` maps subjects to handlers; replicas of a service share the durable consumer `name`."""
+    """`handlers` maps subjects to handlers; replicas of a service share the durable consumer `name` (see `durable`)."""
 
     def __init__(self, bus: Bus, name: str, handlers: Mapping[str, Handler]) -> None:
         self.name = name
@@ -110,7 +114,7 @@ class Consumer:
 
     async def _consume(self) -> None:
         jetstream = await self._bus.jetstream()
-        await jetstream.add_consumer(self._bus.stream, self._config())
+        await durable.bind(jetstream, self._bus.stream, self._config())
         subscription = await jetstream.pull_subscribe_bind(consumer=self.name, stream=self._bus.stream)
         try:
             while not self._stopping:
@@ -136,7 +140,7 @@ class Consumer:
             batch = await subscription.fetch(AT_ONCE - len(self._tasks), timeout=FETCH_TIMEOUT)
         except (nats.errors.TimeoutError, TimeoutError):
             # A deleted durable looks like silence: ask, and let the error of a missing one make it anew.
-            await jetstream.consumer_info(self._bus.stream, self.name)
+            await durable.check(jetstream, self._bus.stream, self._config())
             return
         for raw in batch:
             await self._slots.acquire()
@@ -174,7 +178,7 @@ class Consumer:
         try:
             deadlines.begin(HANDLER_TIMEOUT)
             async with asyncio.timeout(HANDLER_TIMEOUT):
-                await self._handlers[message.type](message)
+                await self._handler(message.type)(message)
             await raw.ack()
         except AlreadyHandled:
             outcome = "duplicate"
@@ -193,6 +197,12 @@ class Consumer:
         else:
             self._failures.pop(raw.metadata.sequence.stream, None)
         HANDLED.labels(message.type, outcome).inc()
+
+    def _handler(self, subject: str) -> Handler:
+        try:
+            return self._handlers[subject]
+        except KeyError:
+            raise NoHandler(f"this release has no handler for {subject}: left to a replica that has") from None
 
     async def _failed(self, raw: Msg, error: Exception) -> None:
         # Failures, not deliveries: a message that waited for a dependency has many of those behind it.
