@@ -1,0 +1,225 @@
+"""What staging and production share, where it is written by a command or must agree with what is written elsewhere."""
+
+import fnmatch
+import itertools
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.kubernetes import external_secrets, generate, rules
+from deploy.local import nats_config
+from deploy.local.place import Ports
+from tests.deploy.conftest import Render
+from tests.deploy.manifests import Manifests, title
+from tests.deploy.rendering import Object, kustomize
+
+LASTING = ("staging", "production")
+CLUSTER_WIDE = {"Namespace", "PriorityClass", "ClusterSecretStore"}
+WAVE = "argocd.argoproj.io/sync-wave"
+# In the files that the overlays are made of, where a name or a value stands that is put in later.
+PLACEHOLDERS = re.compile(r"\b(replaced|patched|workload|environment)\b")
+# These have no fellow in the store: certificates are cert-manager's, faults are never on here.
+NOT_STORED = {"legacy-server-tls", "legacy-client-tls", "faults"}
+
+
+@pytest.fixture(params=LASTING)
+def lasting(request: pytest.FixtureRequest, rendered: Render) -> Manifests:
+    return rendered(request.param)
+
+
+@pytest.fixture(scope="module")
+def gitops(deploy: Path) -> Sequence[Object]:
+    return kustomize(deploy / "gitops")
+
+
+def test_the_rules_for_the_operator_are_those_that_prometheus_reads() -> None:
+    assert rules.FILE.read_text() == rules.text(), "python -m deploy.kubernetes.rules"
+    kept = {rule.get("alert") or rule["record"] for group in rules.groups() for rule in group["rules"]}
+    for name in rules.SOURCES:
+        for group in yaml.safe_load((rules.RULES / name).read_text())["groups"]:
+            assert {rule.get("alert") or rule["record"] for rule in group["rules"]} <= kept
+
+
+def test_nobody_is_called_for_a_card_processor_that_is_not_ours() -> None:
+    (gone,) = (rule for group in rules.groups() for rule in group["rules"] if rule.get("alert") == "ServiceGone")
+    assert "psp" not in gone["expr"]
+    assert 'absent(up{job="shop", service="payments"})' in gone["expr"]
+
+
+def test_the_secrets_are_those_of_the_tables() -> None:
+    assert external_secrets.FILE.read_text() == external_secrets.text(), "python -m deploy.kubernetes.external_secrets"
+
+
+def test_the_store_gives_what_the_local_overlay_is_given(tmp_path: Path) -> None:
+    generate.generate(tmp_path, "0123456789ab", faults=True)
+    stored = {each["metadata"]["name"]: _keys(each) for each in external_secrets.objects()}
+    # An empty folder is no Secret: the gateway has none.
+    folders = {each for each in tmp_path.iterdir() if each.is_dir() and any(each.iterdir())}
+    folders = {each for each in folders if each.name not in NOT_STORED}
+    for folder in folders:
+        local = {file.name for file in folder.iterdir()} - {"faults_token"}
+        # An operator logs in to make the database, and reads a role's name and password.
+        assert stored[folder.name] == ({"username", "password"} if folder.name.endswith("-db") else local), folder.name
+    others = set(stored) - {folder.name for folder in folders}
+    assert others == {"backups", "monitor-role", "auditor-role", "bridge-role"}
+
+
+def test_what_several_must_agree_on_is_stored_once() -> None:
+    places: dict[str, set[str]] = {}
+    for each in external_secrets.objects():
+        for entry in each["spec"]["data"]:
+            places.setdefault(entry["remoteRef"]["property"], set()).add(entry["remoteRef"]["key"])
+    own = {"database_password", "nats_password"}
+    assert {name: len(where) for name, where in places.items() if name not in own and len(where) > 1} == {}
+
+
+def test_the_accounts_of_the_bus_are_put_together_as_locally(tmp_path: Path) -> None:
+    generate.generate(tmp_path, "0123456789ab")
+    place = generate.Generated(tmp_path, Ports())
+    (nats,) = (each for each in external_secrets.objects() if each["metadata"]["name"] == "nats")
+    text = nats["spec"]["target"]["template"]["data"]["users.conf"]
+    for entry in nats["spec"]["data"]:
+        password = place.secret(entry["remoteRef"]["key"], entry["remoteRef"]["property"])
+        text = text.replace(f"{{{{ .{entry['secretKey']} | toJson }}}}", json.dumps(password))
+    assert text == nats_config.render_users(nats_config.users(place))
+
+
+def test_every_place_was_given_its_name(lasting: Manifests) -> None:
+    """Names and values that an overlay puts in are nowhere left as they were."""
+    for each in lasting.objects:
+        if each["kind"] not in ("ConfigMap", "PrometheusRule"):
+            assert not any(PLACEHOLDERS.search(value) for value in _values(each)), title(each)
+
+
+def test_what_belongs_to_the_cluster_bears_the_environments_name(lasting: Manifests) -> None:
+    for each in lasting.of(*CLUSTER_WIDE):
+        assert each["metadata"]["name"].split(".")[0] == f"banyan-{lasting.overlay}"
+        assert "namespace" not in each["metadata"], "the API server refuses it"
+    for each in lasting.objects:
+        if each["kind"] not in CLUSTER_WIDE:
+            assert each["metadata"]["namespace"] == f"banyan-{lasting.overlay}", title(each)
+
+
+def test_one_environment_does_not_know_of_the_other(lasting: Manifests) -> None:
+    (other,) = set(LASTING) - {lasting.overlay}
+    assert [title(each) for each in lasting.objects if any(f"banyan-{other}" in value for value in _values(each))] == []
+
+
+def test_the_environments_differ_in_nothing_but_who_and_how_large(rendered: Render) -> None:
+    staging, production = ({title(each) for each in rendered(name).objects} for name in LASTING)
+    plain = [{name.replace(f"banyan-{which}", "") for name in names} for which, names in zip(
+        LASTING, (staging, production), strict=True
+    )]  # fmt: skip
+    assert {name for name in plain[0] - plain[1] if "psp" not in name and not name.startswith("ConfigMap")} == set()
+    assert {name for name in plain[1] - plain[0] if not name.startswith("ConfigMap")} == {
+        "NetworkPolicy/payments-to-processor"
+    }
+
+
+def test_production_has_no_stand_in_and_nobody_speaks_to_one(rendered: Render) -> None:
+    named = [title(each) for each in rendered("production").objects if "psp" in each["metadata"]["name"]]
+    assert named == []
+
+
+def test_orders_has_one_autoscaler(lasting: Manifests) -> None:
+    assert not lasting.find("HorizontalPodAutoscaler", "orders")
+    scaled = lasting.find("ScaledObject", "orders")
+    assert scaled
+    assert {each["type"] for each in scaled["spec"]["triggers"]} == {"cpu", "nats-jetstream", "prometheus"}
+    assert scaled["spec"]["fallback"]["replicas"] >= scaled["spec"]["minReplicaCount"] >= 2
+
+
+def test_the_lag_is_asked_where_a_server_can_be_named(lasting: Manifests) -> None:
+    """The scaler puts a server's name before the host: it must be the Service that gives them names."""
+    scaled, bus = lasting.find("ScaledObject", "orders"), lasting.find("StatefulSet", "nats")
+    assert scaled
+    assert bus
+    (lag,) = (each["metadata"] for each in scaled["spec"]["triggers"] if each["type"] == "nats-jetstream")
+    host, _, port = lag["natsServerMonitoringEndpoint"].partition(":")
+    assert host == f"{bus['spec']['serviceName']}.banyan-{lasting.overlay}.svc.cluster.local"
+    assert int(port) in {each["containerPort"] for each in bus["spec"]["template"]["spec"]["containers"][0]["ports"]}
+
+
+def test_the_servers_of_the_bus_know_all_of_them(lasting: Manifests) -> None:
+    bus = lasting.find("StatefulSet", "nats")
+    assert bus
+    (config,) = (each["data"]["cluster.conf"] for each in lasting.of("ConfigMap") if "cluster.conf" in each["data"])
+    expected = [f"nats://nats-{n}.{bus['spec']['serviceName']}:6222" for n in range(bus["spec"]["replicas"])]
+    assert re.findall(r"nats://[^\s]+", config) == expected
+    replicas = {
+        each["data"]["STREAM_REPLICAS"] for each in lasting.of("ConfigMap") if "NATS_URL" in each.get("data", {})
+    }
+    assert replicas == {str(bus["spec"]["replicas"])}
+
+
+def test_a_server_of_the_bus_has_time_to_hand_over(lasting: Manifests) -> None:
+    bus = lasting.find("StatefulSet", "nats")
+    assert bus
+    (config,) = (each["data"]["cluster.conf"] for each in lasting.of("ConfigMap") if "cluster.conf" in each["data"])
+    seconds = sum(int(number) for number in re.findall(r"lame_duck_\w+: (\d+)s", config))
+    assert bus["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > seconds
+
+
+def test_what_others_need_comes_in_an_earlier_wave(lasting: Manifests) -> None:
+    waves = {title(each): int(each["metadata"].get("annotations", {}).get(WAVE, 0)) for each in lasting.objects}
+    of = {kind: {wave for name, wave in waves.items() if name.startswith(f"{kind}/")} for kind in {
+        each["kind"] for each in lasting.objects
+    }}  # fmt: skip
+    order = ("Namespace", "ClusterSecretStore", "ExternalSecret", "Cluster", "Deployment", "HTTPRoute")
+    for before, after in itertools.pairwise(order):
+        assert max(of[before]) < min(of[after]), f"{before}, {after}"
+    for kind in ("Service", "ServiceAccount", "ConfigMap", "NetworkPolicy", "PriorityClass"):
+        assert max(of[kind]) < min(of["StatefulSet"]), kind
+    for certificate in ("legacy-server", "legacy-client"):
+        assert waves[f"Certificate/{certificate}"] < min(of["Deployment"])
+
+
+def test_argo_cd_may_make_what_there_is_and_nothing_else(lasting: Manifests, gitops: Sequence[Object]) -> None:
+    (project,) = (each["spec"] for each in gitops if each["metadata"]["name"] == f"banyan-{lasting.overlay}")
+    kinds = {(each["group"], each["kind"]) for each in project["namespaceResourceWhitelist"]}
+    assert kinds == {(_group(each), each["kind"]) for each in lasting.objects if each["kind"] not in CLUSTER_WIDE}
+    for each in lasting.of(*CLUSTER_WIDE):
+        assert any(
+            (entry["group"], entry["kind"]) == (_group(each), each["kind"])
+            and fnmatch.fnmatchcase(each["metadata"]["name"], entry["name"])
+            for entry in project["clusterResourceWhitelist"]
+        ), title(each)
+    assert project["destinations"] == [
+        {"server": "https://kubernetes.default.svc", "namespace": f"banyan-{lasting.overlay}"}
+    ]
+
+
+def test_an_application_is_of_the_project_and_the_folder_of_its_name(gitops: Sequence[Object], deploy: Path) -> None:
+    (applications,) = (each["spec"] for each in gitops if each["kind"] == "ApplicationSet")
+    elements = applications["generators"][0]["list"]["elements"]
+    assert [each["environment"] for each in elements] == list(LASTING)
+    projects = {each["metadata"]["name"]: each["spec"] for each in gitops if each["kind"] == "AppProject"}
+    for each in elements:
+        made = json.loads(json.dumps(applications["template"]).replace("{{ .environment }}", each["environment"]))
+        assert made["spec"]["source"]["repoURL"] in projects[made["spec"]["project"]]["sourceRepos"]
+        assert (deploy.parent / made["spec"]["source"]["path"] / "kustomization.yaml").exists()
+    assert [each["environment"] for each in elements if each["automatic"]] == ["staging"]
+
+
+def _keys(secret: Object) -> set[str]:
+    template: Mapping[str, Any] = secret["spec"].get("target", {}).get("template", {})
+    return set(template.get("data", {})) or {entry["secretKey"] for entry in secret["spec"]["data"]}
+
+
+def _group(each: Object) -> str:
+    group, _, _ = str(each["apiVersion"]).rpartition("/")
+    return group
+
+
+def _values(tree: Any) -> list[str]:
+    """All texts in it, but not those for people."""
+    if isinstance(tree, dict):
+        return [text for key, value in tree.items() if key != "description" for text in _values(value)]
+    if isinstance(tree, list):
+        return [text for value in tree for text in _values(value)]
+    return [tree] if isinstance(tree, str) else []
