@@ -35,7 +35,8 @@ STALE := yes
 endif
 
 .PHONY: help setup up down status logs restart clean check lint test system integration images test-images traffic verify strangle migrate migration \
-	bench replay snapshot stale kind-up kind-load kind-smoke kind-down minikube-load measure deploy-test promote
+	bench replay snapshot stale kind-up kind-load kind-smoke kind-down minikube-load measure deploy-test promote \
+	whence sbom audit
 
 help:
 	@echo "Banyan: a bookshop of small services, on this machine"
@@ -74,6 +75,12 @@ help:
 	@echo "  make measure             what each container takes under load, into docs/sizing.md; of the shop in containers"
 	@echo "                           [RATE=20 SECONDS=180]"
 	@echo "  make promote ENV=… SHA=…   let an environment run another commit: one line to review  [staging|production]"
+	@echo
+	@echo "  make whence IMAGE=…      commit, base, SBOM and signature of an image, here, in a registry or of pod/NAME"
+	@echo "                           [JSON=yes NAMESPACE=… CONTEXT=… SIGNER=…: who must have signed it]"
+	@echo "  make sbom                what each image is made of, into .banyan/sbom       [SERVICE=orders | IMAGE=…]"
+	@echo "  make audit               known vulnerabilities in it; says so where it cannot be known"
+	@echo "                           [SERVICE=orders REQUIRED=yes: then that fails]"
 	@echo
 	@echo "  make check               format, lint, types, import contracts"
 	@echo "  make lint                the recipes of the images, more thoroughly"
@@ -170,6 +177,18 @@ measure: $(STAMP)
 promote: $(STAMP)
 	@test -n "$$ENV" -a -n "$$SHA" || { echo "make promote ENV=staging|production SHA=…" >&2; exit 2; }
 	@$(RUN) -m deploy.kubernetes.promote "$$ENV" "$$SHA"
+
+# SIGNER, NAMESPACE and CONTEXT are read from the environment.
+whence: $(STAMP)
+	@test -n "$(IMAGE)" || { echo "make whence IMAGE=banyan/orders:…|ghcr.io/…|pod/…" >&2; exit 2; }
+	@$(RUN) -m deploy.delivery.whence $(if $(filter yes,$(JSON)),--json) $(IMAGE)
+
+sbom: $(STAMP)
+	@$(RUN) -m deploy.delivery.sbom $(if $(IMAGE),--image $(IMAGE),$(SERVICE))
+
+# 3 says that the advisories could not be had, which is no fault of the build: nobody could merge while they are away.
+audit: $(STAMP)
+	@$(RUN) -m deploy.delivery.audit $(SERVICE) || { code=$$?; test $$code = 3 -a "$(REQUIRED)" != yes || exit $$code; }
 
 deploy-test: $(STAMP)
 	$(RUN) -m pytest tests/deploy -n 2 --dist loadgroup
