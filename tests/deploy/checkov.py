@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +38,14 @@ class Failure:
 
 @dataclass(frozen=True)
 class Waiver:
-    """Objects, `*` for all, for which a check is not asked, and why."""
+    """Objects, by pattern, for which a check is not asked, and why."""
 
     check: str
     objects: tuple[str, ...]
     reason: str
 
     def covers(self, failure: Failure) -> bool:
-        return failure.check == self.check and ("*" in self.objects or failure.name in self.objects)
+        return failure.check == self.check and any(fnmatch(failure.name, each) for each in self.objects)
 
 
 def main() -> int:
@@ -111,13 +112,12 @@ def unwaived(found: Iterable[Failure], known: Iterable[Waiver]) -> list[str]:
 
 def unused(found: Iterable[Failure], known: Iterable[Waiver]) -> list[str]:
     """A waiver, or a name in it, that covers nothing any more."""
-    failed = {(each.check, each.name) for each in found}
-    checks = {check for check, _ in failed}
+    single = [Waiver(waiver.check, (name,), waiver.reason) for waiver in known for name in waiver.objects]
+    everything = list(found)
     return [
-        f"waivers.yaml: {waiver.check} for {name} is not needed"
-        for waiver in known
-        for name in waiver.objects
-        if (waiver.check not in checks if name == "*" else (waiver.check, name) not in failed)
+        f"waivers.yaml: {waiver.check} for {waiver.objects[0]} is not needed"
+        for waiver in single
+        if not any(waiver.covers(each) for each in everything)
     ]
 
 

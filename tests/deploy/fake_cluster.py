@@ -18,6 +18,7 @@ class FakeCluster:
 
     pods: dict[str, Any] = field(default_factory=dict)
     secrets: Sequence[tuple[str, str]] = ()
+    jobs: Sequence[Any] = ()
     mortal: bool = True
     exit_code: int = 0
     commands: list[list[str]] = field(default_factory=list)
@@ -59,6 +60,8 @@ class FakeCluster:
             return 0, json.dumps(
                 {"items": [{"metadata": {"name": name, "creationTimestamp": made}} for name, made in self.secrets]}
             )
+        if what == "jobs":
+            return 0, json.dumps({"items": list(self.jobs)})
         if what.startswith("pod/"):
             return 0, json.dumps(self.pods[what.removeprefix("pod/")])
         containers = [{"name": "service", "image": f"ghcr.io/shop/gateway:{COMMIT}"}]

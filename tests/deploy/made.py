@@ -7,6 +7,7 @@ from tests.deploy.manifests import Manifests, Pod, selects
 from tests.deploy.rendering import Object
 
 TLS_KEYS = {"tls.crt", "tls.key", "ca.crt"}
+NAME = "app.kubernetes.io/name"
 POSTGRES = 5432
 
 
@@ -75,7 +76,7 @@ def _services_of(cluster: Object) -> Iterator[str]:
 
 def endpoints(manifests: Manifests) -> list[Endpoint]:
     """All pods of the namespace, those of operators as well."""
-    own = [Endpoint(pod.name, pod.labels, ports_of(pod)) for pod in manifests.pods()]
+    own = [Endpoint(pod.labels.get(NAME, pod.name), pod.labels, ports_of(pod)) for pod in manifests.pods()]
     for each in manifests.of("Cluster"):
         name = each["metadata"]["name"]
         labels = {"cnpg.io/cluster": name, **each["spec"].get("inheritedMetadata", {}).get("labels", {})}

@@ -11,12 +11,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from deploy.local.place import ROOT
-from tests.deploy.made import Endpoint, addresses, behind, endpoints
+from tests.deploy.made import NAME, Endpoint, addresses, behind, endpoints
 from tests.deploy.manifests import Manifests, selects
-from tests.deploy.rules.settings import reached, services_in
+from tests.deploy.ours import end_of, services_in, urls
 
 TABLE = ROOT / "deploy/components/network-policy/edges.csv"
+OUTSIDE = "outside"
 Edge = tuple[str, str, int]
+
+
+@dataclass(frozen=True)
+class Way:
+    """Between a pod and somebody who is none of the namespace: `namespace/pod`, `anybody`, or a block of addresses."""
+
+    pod: str
+    direction: str
+    outsider: str
+    ports: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True)
@@ -27,8 +38,10 @@ class Policies:
     pods: list[Endpoint]
 
     @classmethod
-    def of(cls, manifests: Manifests) -> "Policies":
-        return cls(manifests.of("NetworkPolicy"), endpoints(manifests))
+    def of(cls, manifests: Manifests, guests: Iterable[str] = ()) -> "Policies":
+        """With pods that are no part of the overlay: who runs a command starts them, under the name of it."""
+        started = [Endpoint(name, {NAME: name}, {}) for name in guests]
+        return cls(manifests.of("NetworkPolicy"), [*endpoints(manifests), *started])
 
     def edges(self) -> set[Edge]:
         """Each port of each pod, for each other pod that may reach it."""
@@ -57,15 +70,15 @@ class Policies:
         chosen = [each for each in chosen if direction in _types(each)]
         return [rule for each in chosen for rule in each.get(direction.lower()) or ()] if chosen else None
 
-    def outsiders(self) -> Iterator[tuple[str, str, Mapping[str, Any], tuple[Any, ...]]]:
-        """Whom of other namespaces, or of no cluster, pods may speak to: pod, direction, peer, ports."""
+    def outsiders(self) -> Iterator["Way"]:
+        """Whom of other namespaces, or of no cluster, pods may speak to."""
         for pod in self.pods:
             for direction in ("Ingress", "Egress"):
                 for each in self.rules(pod, direction) or ():
                     peers: list[dict[str, Any]] = each.get(_PEERS[direction]) or [{}]
                     for peer in peers:
                         if "podSelector" not in peer or "namespaceSelector" in peer:
-                            yield pod.name, direction, peer, _numbers(each)
+                            yield Way(pod.name, direction, _title(peer), _numbers(each))
 
 
 _PEERS = {"Ingress": "from", "Egress": "to"}
@@ -98,15 +111,30 @@ def _is_port(ports: Iterable[Mapping[str, Any]] | None, target: Endpoint, port: 
     return False
 
 
-def _numbers(rule: Mapping[str, Any]) -> tuple[Any, ...]:
+def _title(peer: Mapping[str, Any]) -> str:
+    if "ipBlock" in peer:
+        return f"{peer['ipBlock']['cidr']} but {', '.join(peer['ipBlock'].get('except', ()))}"
+    if "namespaceSelector" not in peer:
+        return "anybody"
+    (namespace,) = (peer["namespaceSelector"].get("matchLabels") or {"": "*"}).items()
+    pod = "/".join((peer.get("podSelector") or {}).get("matchLabels", {}).values()) or "*"
+    return f"{namespace[1] if namespace[0].endswith('metadata.name') else '='.join(namespace)}/{pod}"
+
+
+def _numbers(rule: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
     return tuple(sorted((each.get("protocol", "TCP"), each.get("port")) for each in rule.get("ports") or ()))
 
 
 @functools.cache
 def table() -> tuple[Mapping[str, str], ...]:
-    """The edges as people write them: from, to, port, why."""
+    """The edges as people write them: from, to, port, why, and the folder that lets them through."""
     lines = [line for line in TABLE.read_text().splitlines() if line and not line.startswith("#")]
     return tuple(csv.DictReader(lines))
+
+
+def tabled(parts: Iterable[str]) -> set[Edge]:
+    """The edges of these folders."""
+    return {(line["from"], line["to"], int(line["port"])) for line in table() if line["part"] in parts}
 
 
 def needed(manifests: Manifests) -> set[Edge]:
@@ -114,12 +142,11 @@ def needed(manifests: Manifests) -> set[Edge]:
     there = addresses(manifests)
     found: set[Edge] = set()
     for container, given in services_in(manifests):
-        for value in given.values():
-            end = reached(manifests, value) if "://" in value else None
-            if end and end[0] in there:
+        for host, port in {end_of(value) for _, value in urls(given)}:
+            if host in there:
                 found |= {
-                    (container.pod.name, pod.name, _number(pod, there[end[0]].ports.get(end[1], end[1])))
-                    for pod in behind(manifests, there[end[0]])
+                    (container.pod.name, pod.name, _number(pod, there[host].ports.get(port, port)))
+                    for pod in behind(manifests, there[host])
                     if pod.name != container.pod.name
                 }
     return found

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.deploy.manifests import Manifests
+from tests.deploy.manifests import Manifests, title
 from tests.deploy.rendering import OVERLAYS, RenderError, combination, components, kustomize
+from tests.deploy.schemas import VERSIONS, errors
 
 ALL = components()
 PAIRS = [*itertools.combinations(ALL, 1), *itertools.combinations(ALL, 2), ALL]
@@ -22,7 +23,9 @@ def test_an_overlay_has_all_that_was_asked_for(manifests: Manifests) -> None:
 
 @pytest.mark.parametrize("names", PAIRS, ids="+".join)
 def test_concerns_can_be_combined(names: tuple[str, ...], deploy: Path) -> None:
-    assert combination(deploy, "services", names) != []
+    objects = combination(deploy, "services", names)
+    assert len(objects) > 20
+    assert [f"{title(each)} {error}" for each in objects for error in errors(each, VERSIONS[-1])] == []
 
 
 def test_there_are_the_concerns_that_were_asked_for() -> None:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from deploy.local.programs import BY_NAME
 from tests.deploy.made import secrets
 from tests.deploy.manifests import Manifests, plain, title
-from tests.deploy.rules.probes import name_of
+from tests.deploy.ours import name_of
 from tests.deploy.rules.rule import LASTING, rule
 
 _SECRET = re.compile(r"(?i)(password|passwd|secret|token|api_?key|private|credential)")
 # Names of files and folders, not what is in them.
-_PLACES = re.compile(r"/run/[a-z./-]+")
+_PLACES = re.compile(r"/run/[a-z./_-]+")
 _RIGHTS = {"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"}
 
 

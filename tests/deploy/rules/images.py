@@ -5,12 +5,10 @@ from collections.abc import Iterator
 
 from deploy.local.place import ROOT
 from tests.compose.composition import OWN, PINNED, services
-from tests.deploy.manifests import Container, Manifests
+from tests.deploy.manifests import Manifests, plain
+from tests.deploy.ours import REGISTRY, image_of
 from tests.deploy.rendering import Object
 from tests.deploy.rules.rule import rule
-
-_OURS = re.compile(r"(?P<registry>[a-z0-9.-]+/[a-z0-9-]+/)?(?P<name>(?:banyan/)?[a-z0-9-]+):(?P<tag>[^:@]+)")
-REGISTRY = "ghcr.io/banyan-shop/"
 
 
 def baked() -> set[str]:
@@ -25,14 +23,6 @@ def baked() -> set[str]:
     return names
 
 
-def image_of(container: Container) -> str:
-    """Its repository without a registry, if it is one of ours; else nothing."""
-    repository = str(container.spec["image"]).split("@")[0].rsplit(":", 1)[0]
-    if repository.startswith(REGISTRY):
-        return OWN + repository.removeprefix(REGISTRY).removeprefix(OWN)
-    return repository if repository.startswith(OWN) else ""
-
-
 @rule("banyan")
 def each_of_our_images_is_one_that_bake_builds(manifests: Manifests) -> Iterator[str]:
     for each in manifests.containers():
@@ -43,13 +33,12 @@ def each_of_our_images_is_one_that_bake_builds(manifests: Manifests) -> Iterator
 @each_of_our_images_is_one_that_bake_builds.broken_by
 def _(manifests: Manifests) -> None:
     container = next(each for each in manifests.containers() if image_of(each))
-    container.spec["image"] = container.spec["image"].replace(image_of(container), f"{OWN}ordres")
     container.spec["image"] = "banyan/ordres:0123456789ab"
 
 
 @rule("kube-score: container-image-tag", "polaris: tagNotSpecified", "kubescape: C-0075")
 def our_images_have_the_commit_for_their_tag(manifests: Manifests) -> Iterator[str]:
-    release = [each for each in manifests.of("ConfigMap") if each["metadata"]["name"] == "release"]
+    release = [each for each in manifests.of("ConfigMap") if plain(each["metadata"]["name"]) == "release"]
     commits = {each["data"]["COMMIT"] for each in release}
     if len(commits) != 1 or not all(re.fullmatch(r"[0-9a-f]{12}(-dirty)?", commit) for commit in commits):
         yield f"one release is to be named, not {sorted(commits)}"

@@ -99,9 +99,11 @@ def _(manifests: Manifests) -> None:
 
 @rule("kubescape: C-0076", "kubescape: C-0077", "polaris: metadataAndInstanceMismatched")
 def labels_are_the_usual_ones_and_tell_the_name(manifests: Manifests) -> Iterator[str]:
+    """A Job has the release in its name as well, since none can be changed."""
     for pod in manifests.pods():
+        name = pod.name.rpartition("-")[0] if pod.kind == "Job" else pod.name
         for labels in (pod.workload["metadata"].get("labels", {}), pod.labels):
-            if labels.get("app.kubernetes.io/name") != pod.name:
+            if labels.get("app.kubernetes.io/name") != name:
                 yield f"{pod} name"
             if labels.get("app.kubernetes.io/part-of") != "banyan" or "app.kubernetes.io/component" not in labels:
                 yield f"{pod} part-of, component"

@@ -4,18 +4,13 @@ from collections.abc import Iterator
 
 from tests.compose.test_wiring import longest_drain
 from tests.deploy.manifests import Container, Manifests
+from tests.deploy.ours import name_of
 from tests.deploy.rendering import Object
-from tests.deploy.rules.images import image_of
 from tests.deploy.rules.rule import rule
 
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 # How long a probe of the node may fail until the endpoints of a Service have left every node's tables.
 SPREAD_SECONDS = 5
-
-
-def name_of(container: Container) -> str:
-    """The service of ours that runs in it; empty if it is not ours."""
-    return image_of(container).rpartition("/")[2]
 
 
 @rule(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.deploy.made import addresses, behind, secrets
-from tests.deploy.manifests import Container, Manifests, Pod, selects, title
+from tests.deploy.manifests import Container, Manifests, Pod, plain, selects, title
 from tests.deploy.rules.probes import PROBES
 from tests.deploy.rules.rule import rule
 
@@ -139,8 +139,8 @@ def _a_secret_of_orders(manifests: Manifests) -> str:
 @rule("banyan")
 def nothing_is_left_over_that_nobody_uses(manifests: Manifests) -> Iterator[str]:
     """What the generator of a ConfigMap makes and no pod refers to is a mistake in a name."""
-    used = {(kind, name) for pod in manifests.pods() for kind, name, _ in referred(pod)} | {("ConfigMap", "release")}
-    yield from (f"ConfigMap/{name}" for name in manifests.names("ConfigMap") if ("ConfigMap", name) not in used)
+    used = {name for pod in manifests.pods() for kind, name, _ in referred(pod) if kind == "ConfigMap"}
+    yield from (f"ConfigMap/{name}" for name in manifests.names("ConfigMap") - used if plain(name) != "release")
 
 
 @nothing_is_left_over_that_nobody_uses.broken_by

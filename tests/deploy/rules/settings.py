@@ -1,18 +1,16 @@
 """What the programs are told is what they read, leads to where it says, and is what Compose tells them."""
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import MISSING, fields
-from urllib.parse import urlsplit
 
-from deploy.local.programs import BY_NAME
+from deploy.local.programs import BY_NAME, DATABASES
 from tests.compose.composition import services
 from tests.compose.test_wiring import FROM_THE_IMAGE, settings_of
 from tests.deploy.made import addresses, ports_of
 from tests.deploy.manifests import Container, Manifests, Pod
+from tests.deploy.ours import end_of, is_outside, name_of, services_in, urls
 from tests.deploy.quantities import number_of
 from tests.deploy.rendering import Object
-from tests.deploy.rules.probes import name_of
 from tests.deploy.rules.rule import rule
 
 # Not settings but where files of them lie.
@@ -22,14 +20,6 @@ _OF_THE_ENVIRONMENT = {
     "OTLP_ENDPOINT", "TRACE_RATIO", "COMMIT", "PORT", "HOST", "STREAM_REPLICAS", "DATABASE_POOL", "OPERATOR_EMAIL",
     "LEGACY_CA", "LEGACY_CERTIFICATE", "LEGACY_KEY", "FAULTS", "DRAIN_SECONDS", "GRACE_SECONDS",
 }  # fmt: skip
-_URL = re.compile(r"[a-z]+://\S+")
-
-
-def services_in(manifests: Manifests) -> Iterator[tuple[Container, Mapping[str, str]]]:
-    """Our servers with what they are told."""
-    for each in manifests.servers():
-        if name_of(each) in BY_NAME:
-            yield each, dict(manifests.environment(each))
 
 
 @rule("banyan")
@@ -66,23 +56,13 @@ def _(manifests: Manifests) -> None:
     data["CATALOGUE_URL"] = data.pop("CATALOG_URL")
 
 
-def reached(manifests: Manifests, url: str) -> tuple[str, int] | None:
-    """The host and the port of an address within the cluster; nothing if it is somebody else's."""
-    parts = urlsplit(url)
-    host = (parts.hostname or "").split(".")[0]
-    outside = "." in (parts.hostname or "") and host not in addresses(manifests)
-    if outside or parts.hostname in ("127.0.0.1", "localhost"):
-        return None
-    return host, parts.port or {"http": 80, "https": 443, "postgresql": 5432}.get(parts.scheme, 0)
-
-
 @rule("banyan")
 def an_address_in_the_settings_is_a_service_and_a_port_of_it(manifests: Manifests) -> Iterator[str]:
     there = addresses(manifests)
     for each, given in services_in(manifests):
-        for name, value in given.items():
-            end = reached(manifests, value) if _URL.fullmatch(value) else None
-            if end and (end[0] not in there or end[1] not in there[end[0]].ports):
+        for name, value in urls(given):
+            host, port = end_of(value)
+            if not is_outside(manifests, host) and (host not in there or port not in there[host].ports):
                 yield f"{each} {name}: {value}"
 
 
@@ -93,10 +73,11 @@ def _(manifests: Manifests) -> None:
 
 @rule("banyan")
 def compose_says_the_same(manifests: Manifests) -> Iterator[str]:
-    """The same settings with the same values; the rest is named above."""
+    """The same settings with the same values; the rest is named above. Production has the real card processor."""
     for each, given in services_in(manifests):
         composed = services()[name_of(each)]["environment"]
-        for name in (given.keys() | composed.keys()) - _OF_THE_ENVIRONMENT:
+        free = _OF_THE_ENVIRONMENT | ({"PSP_URL"} if manifests.overlay == "production" else set())
+        for name in (given.keys() | composed.keys()) - free:
             if given.get(name) != composed.get(name):
                 yield f"{each} {name}: {given.get(name)}, in compose {composed.get(name)}"
 
@@ -109,15 +90,24 @@ def _(manifests: Manifests) -> None:
 @rule("banyan")
 def compose_has_the_same_ports(manifests: Manifests) -> Iterator[str]:
     """Ours listen on 8080, bridge on the next one: it shares a pod with the old shop."""
+    wanted = {
+        "nats": 4222,
+        "prometheus": 9090,
+        **{f"{name}-db": 5432 for name in DATABASES},
+        **dict.fromkeys(BY_NAME, 8080),
+    }
     for pod in manifests.pods():
-        wanted = {"bridge": 8081, "http": 8080, "postgres": 5432, "client": 4222, "envoy": 8443}
-        for name, number in ports_of(pod).items():
-            if wanted.get(name, number) != number:
-                yield f"{pod} {name}: {number}"
+        if pod.name in wanted and wanted[pod.name] not in {*ports_of(pod).values(), *_behind_envoy(pod)}:
+            yield f"{pod} has {dict(ports_of(pod))}"
     for each, given in services_in(manifests):
         port = int(given.get("PORT", "8080"))
         if name_of(each) != "legacy" and port not in [one["containerPort"] for one in each.spec.get("ports", ())]:
             yield f"{each} listens on {port}, and says otherwise"
+
+
+def _behind_envoy(pod: Pod) -> set[int]:
+    """The old shop listens within its pod only; the one way in is Envoy's, as in Compose."""
+    return {8080} if 8443 in ports_of(pod).values() else set()
 
 
 @compose_has_the_same_ports.broken_by
