@@ -17,9 +17,9 @@ from deploy.local.place import ROOT
 DEPLOY = ROOT / "deploy"
 CORE = "components/network-policy"
 TABLE = DEPLOY / CORE / "edges.csv"
-OUTSIDE = "outside"
+OUTSIDE, SERVICES = "outside", "services"
 HEADER = f"# Made by `python -m deploy.kubernetes.edges` from deploy/{CORE}/edges.csv.\n"
-NAME = "app.kubernetes.io/name"
+NAME, COMPONENT = "app.kubernetes.io/name", "app.kubernetes.io/component"
 
 Object = dict[str, Any]
 
@@ -28,7 +28,8 @@ Object = dict[str, Any]
 class Edge:
     """One pod may call another one's ports.
 
-    A name is a pod's label; `namespace/name` is a pod of another namespace, and `outside` is anybody anywhere.
+    A name is a pod's label; `namespace/name` is a pod of another namespace, `services` are all of ours, `outside` is
+    anybody anywhere.
     """
 
     source: str
@@ -91,7 +92,7 @@ def _for_everybody() -> Iterator[Object]:
 
 
 def _policy(name: str, pod: str | None, rules: Mapping[str, Any], types: Sequence[str] = ()) -> Object:
-    selector = {} if pod is None else {"matchLabels": {NAME: pod}}
+    selector = {} if pod is None else _labelled(pod)
     spec = {"podSelector": selector, "policyTypes": [*types, *(key.capitalize() for key in rules)], **rules}
     return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": name}, "spec": spec}
 
@@ -101,10 +102,14 @@ def _peers(name: str) -> list[Object]:
     if name == OUTSIDE:
         return []
     namespace, _, pod = name.rpartition("/")
-    peer: Object = {"podSelector": {"matchLabels": {NAME: pod}}}
+    peer: Object = {"podSelector": _labelled(pod)}
     if namespace:
         peer["namespaceSelector"] = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
     return [peer]
+
+
+def _labelled(pod: str) -> Object:
+    return {"matchLabels": {COMPONENT: "service"} if pod == SERVICES else {NAME: pod}}
 
 
 def _is_ours(name: str) -> bool:

@@ -17,7 +17,7 @@ from tests.compose.composition import services
 
 FOLDER = ROOT / "deploy" / "services" / "legacy"
 ENVOY: Mapping[str, Any] = yaml.safe_load((FOLDER / "envoy.yaml").read_text())
-(LISTENER,) = ENVOY["static_resources"]["listeners"]
+LISTENER, PROBES = ENVOY["static_resources"]["listeners"]
 (CHAIN,) = LISTENER["filter_chains"]
 (MANAGER,) = (each["typed_config"] for each in CHAIN["filters"])
 TLS = CHAIN["transport_socket"]["typed_config"]
@@ -53,7 +53,16 @@ def test_certificates_are_files_that_are_watched() -> None:
         assert found[kind]["watched_directory"] == {"path": "/run/certificates"}
 
 
-def test_nothing_but_the_way_in_listens_outside_of_the_pod() -> None:
+def test_a_probe_is_answered_without_a_certificate_and_leads_nowhere() -> None:
+    assert PROBES["address"]["socket_address"] == {"address": "0.0.0.0", "port_value": 8444}  # noqa: S104
+    (filter_,) = PROBES["filter_chains"][0]["filters"]
+    manager = filter_["typed_config"]
+    assert "virtual_hosts" not in manager["route_config"], "or somebody could pass without a certificate"
+    answer, _ = manager["http_filters"]
+    assert answer["typed_config"]["pass_through_mode"] is False
+
+
+def test_the_way_in_leads_to_the_shop_of_the_same_pod() -> None:
     assert ENVOY["admin"]["address"]["socket_address"]["address"] == "127.0.0.1"
     assert LISTENER["address"]["socket_address"] == {"address": "0.0.0.0", "port_value": 8443}  # noqa: S104
     (cluster,) = ENVOY["static_resources"]["clusters"]
