@@ -14,8 +14,6 @@ Note = Callable[[str, int, int], None]
 
 def apply(cluster: Cluster) -> str:
     """Apply the local overlay; how many objects were made or changed."""
-    # A Job cannot be changed, and of another release it would be.
-    cluster.kubectl("delete", "jobs", "--selector=app.kubernetes.io/part-of=banyan", "--ignore-not-found")
     said = cluster.kubectl("apply", "--kustomize", str(ROOT / OVERLAY), seconds=SECONDS).splitlines()
     changed = [line for line in said if not line.endswith(" unchanged")]
     return f"{len(said)} objects, {len(changed)} of them new or changed"
@@ -48,14 +46,17 @@ def complaints(cluster: Cluster) -> str:
     return "\n".join(found) or "  no pod says why"
 
 
-def wait_for_jobs(cluster: Cluster, seconds: float = SECONDS) -> str:
-    """Until all Jobs have succeeded, and which they are; one that fails is a `RunError` with the end of its log."""
+def wait_for_job(cluster: Cluster, seconds: float = SECONDS) -> str:
+    """Until this release's Job has succeeded; one that fails is a `RunError` with the end of its log."""
+    job = max(cluster.items("jobs"), key=lambda each: str(each["metadata"]["creationTimestamp"]))
+    name = name_of(job)
 
     def ended() -> bool:
-        return all(_succeeded(cluster, job) for job in cluster.items("jobs"))
+        (now,) = (each for each in cluster.items("jobs") if name_of(each) == name)
+        return _succeeded(cluster, now)
 
-    wait_until(ended, seconds, lambda: f"not all Jobs are done:\n{complaints(cluster)}\nnot", pause=1)
-    return ", ".join(name_of(job) for job in cluster.items("jobs"))
+    wait_until(ended, seconds, lambda: f"{name} is not done:\n{complaints(cluster)}\nnot", pause=1)
+    return name
 
 
 def _succeeded(cluster: Cluster, job: Any) -> bool:

@@ -27,8 +27,8 @@ def smoke(cluster: Cluster, screen: Screen) -> None:
         step.detail = rollout.apply(cluster)
     with screen.step("rollouts") as step:
         step.detail = rollout.wait(cluster, step.note)
-    with screen.step("what runs once") as step:
-        step.detail = rollout.wait_for_jobs(cluster)
+    with screen.step("books and a customer") as step:
+        step.detail = rollout.wait_for_job(cluster)
     asyncio.run(walk(url, screen))
     screen.say(f"\n{url}/docs", style="bold")
 

@@ -75,8 +75,8 @@ def manifest(name: str, image: str, secret: str | None, command: Sequence[str]) 
         "args": list(command),
         "env": [{"name": key, "value": value} for key, value in task.settings.items()],
         "resources": {
-            "requests": {"cpu": "50m", "memory": "128Mi"},
-            "limits": {"cpu": "1", "memory": "256Mi"},
+            "requests": {"cpu": "30m", "memory": "64Mi", "ephemeral-storage": "32Mi"},
+            "limits": {"cpu": "1", "memory": "256Mi", "ephemeral-storage": "256Mi"},
         },
         "securityContext": {
             "allowPrivilegeEscalation": False,

@@ -10,10 +10,22 @@ import pytest
 import yaml
 
 from deploy.kubernetes import address, images, kind, rollout, tasks, trial
-from deploy.kubernetes.cluster import Cluster, Pod, container_of, kubectl_path, pod_of, reference, tool
+from deploy.kubernetes.cluster import (
+    NAME_LABEL,
+    SIDECARS,
+    STATEFUL,
+    Cluster,
+    Pod,
+    container_of,
+    kubectl_path,
+    pod_of,
+    reference,
+    tool,
+)
 from deploy.local.place import ROOT
 from deploy.local.screen import RunError
 from tests.deploy import schemas
+from tests.deploy.conftest import Render
 from tests.deploy.fake_cluster import COMMIT, FakeCluster
 from tests.system import kubernetes_target
 from tests.system.kubernetes_target import KubernetesTarget
@@ -166,7 +178,7 @@ def test_a_task_is_as_restricted_as_a_service(name: str) -> None:
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
-    assert container["resources"]["limits"].keys() == {"cpu", "memory"}
+    assert container["resources"]["limits"].keys() >= {"cpu", "memory"}
 
 
 def test_tasks_are_told_what_compose_tells_them() -> None:
@@ -215,6 +227,19 @@ def workload(*, generation: int = 2, observed: int = 2, updated: int = 1, ready:
 )
 def test_a_rollout_is_done_when_nothing_old_is_left(about: Any, done: bool) -> None:
     assert rollout.done(about) is done
+
+
+def job(name: str, made: str, condition: str) -> Any:
+    status = {"conditions": [{"type": condition, "status": "True"}]}
+    return {"metadata": {"name": name, "creationTimestamp": made}, "status": status}
+
+
+def test_the_seed_of_this_release_counts(cluster: FakeCluster) -> None:
+    cluster.jobs = [job("seed-old", "2026-01-01", "Failed"), job("seed-new", "2026-02-01", "Complete")]
+    assert rollout.wait_for_job(cluster.seen_as()) == "seed-new"
+    cluster.jobs = [job("seed-new", "2026-02-01", "Failed")]
+    with pytest.raises(RunError, match="seed-new failed:\nwritten"):
+        rollout.wait_for_job(cluster.seen_as())
 
 
 def test_a_pod_says_what_holds_it_up() -> None:
@@ -269,3 +294,25 @@ def test_kubectl_is_the_one_that_the_manifests_are_tested_with(monkeypatch: pyte
     assert kubectl_path() == str(ROOT / ".venv" / "bin" / "kubectl")
     monkeypatch.setenv("KUBECTL", "/opt/kubectl")
     assert kubectl_path() == "/opt/kubectl"
+
+
+def test_what_the_system_tests_kill_is_where_the_overlay_puts_it(rendered: Render) -> None:
+    manifests = rendered("local")
+    for program in (*KubernetesTarget().fragile, *STATEFUL, *SIDECARS):
+        workload, _, name = reference(program).partition("/")
+        (pod,) = (each for each in manifests.pods() if each.kind.lower() == workload and each.name == name)
+        assert pod.labels[NAME_LABEL] == pod_of(program)
+        servers = [each.name for each in pod.containers() if not each.runs_once]
+        assert container_of(program) in servers or len(servers) == 1, program
+
+
+def test_the_ports_of_node_and_gateway_meet(rendered: Render) -> None:
+    gateway = rendered("local").find("Service", "gateway")
+    assert gateway is not None
+    assert [port["nodePort"] for port in gateway["spec"]["ports"]] == [address.NODE_PORT]
+
+
+def test_the_network_lets_tasks_reach_what_they_are_for(rendered: Render) -> None:
+    selected = [policy["spec"].get("podSelector", {}) for policy in rendered("local").of("NetworkPolicy")]
+    named = {selector.get("matchLabels", {}).get(NAME_LABEL) for selector in selected}
+    assert set(tasks.TASKS) <= named
