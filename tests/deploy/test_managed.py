@@ -13,7 +13,7 @@ import yaml
 
 from deploy.kubernetes import external_secrets, generate, rules
 from deploy.local import nats_config
-from deploy.local.place import Ports
+from deploy.local.place import ROOT, Ports
 from tests.deploy.conftest import Render
 from tests.deploy.manifests import Manifests, title
 from tests.deploy.rendering import Object, kustomize
@@ -49,6 +49,15 @@ def test_nobody_is_called_for_a_card_processor_that_is_not_ours() -> None:
     (gone,) = (rule for group in rules.groups() for rule in group["rules"] if rule.get("alert") == "ServiceGone")
     assert "psp" not in gone["expr"]
     assert 'absent(up{job="shop", service="payments"})' in gone["expr"]
+
+
+def test_each_alert_has_a_page_that_says_what_to_do(lasting: Manifests) -> None:
+    for each in lasting.of("PrometheusRule"):
+        for rule in (rule for group in each["spec"]["groups"] for rule in group["rules"] if "alert" in rule):
+            page, _, section = rule["annotations"]["runbook"].partition("#")
+            headings = re.findall(r"(?m)^#+ (.+)$", (ROOT / page).read_text())
+            assert section == rule["alert"].lower()
+            assert rule["alert"] in headings
 
 
 def test_the_secrets_are_those_of_the_tables() -> None:
