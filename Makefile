@@ -178,13 +178,13 @@ promote: $(STAMP)
 	@test -n "$$ENV" -a -n "$$SHA" || { echo "make promote ENV=staging|production SHA=…" >&2; exit 2; }
 	@$(RUN) -m deploy.kubernetes.promote "$$ENV" "$$SHA"
 
-# SIGNER, NAMESPACE and CONTEXT are read from the environment.
+# IMAGE, SIGNER, NAMESPACE and CONTEXT are read from the environment.
 whence: $(STAMP)
-	@test -n "$(IMAGE)" || { echo "make whence IMAGE=banyan/orders:…|ghcr.io/…|pod/…" >&2; exit 2; }
-	@$(RUN) -m deploy.delivery.whence $(if $(filter yes,$(JSON)),--json) $(IMAGE)
+	@test -n "$$IMAGE" || { echo "make whence IMAGE=banyan/orders:…|ghcr.io/…|pod/…" >&2; exit 2; }
+	@$(RUN) -m deploy.delivery.whence $(if $(filter yes,$(JSON)),--json) "$$IMAGE"
 
 sbom: $(STAMP)
-	@$(RUN) -m deploy.delivery.sbom $(if $(IMAGE),--image $(IMAGE),$(SERVICE))
+	@$(RUN) -m deploy.delivery.sbom $(if $(IMAGE),--image "$$IMAGE",$(SERVICE))
 
 # 3 says that the advisories could not be had, which is no fault of the build: nobody could merge while they are away.
 audit: $(STAMP)

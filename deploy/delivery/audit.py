@@ -46,7 +46,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m deploy.delivery.audit", description=__doc__)
     parser.add_argument("service", nargs="*", help=f"of {', '.join(lock.IMAGES)}; without one all of them")
     options = parser.parse_args()
-    return ended("audit", lambda: _told(audit(options.service or lock.IMAGES, ask)))
+    return ended("audit", lambda: show(audit(options.service or lock.IMAGES, ask)))
 
 
 def audit(names: Sequence[str], asked: Ask) -> Audit:
@@ -94,20 +94,21 @@ def _line(package: Mapping[str, Any], one: Mapping[str, Any], packages: Packages
     return f"{package['name']} {package['version']}: {one['id']}, mended by {fixed}; in {holders}"
 
 
-def _told(found: Audit) -> int:
+def show(found: Audit) -> int:
+    """Print it; returns the exit code."""
     for line in found.known:
         print(line)
     if found.asked:
         print(f"audited: {found.asked} packages, {len(found.known)} known vulnerabilities")
     if found.obstacle:
-        _warn(f"not audited: {found.obstacle}")
+        _warn(found.obstacle)
     return found.code
 
 
 def _warn(text: str) -> None:
     """Where a run is read by nobody until it is red, it is said on its first page."""
     sys.stdout.flush()
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"not audited: {text}\n")
     if os.environ.get("GITHUB_ACTIONS"):
         print(f"::warning title=not audited::{text}")
 

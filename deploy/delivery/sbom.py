@@ -34,11 +34,18 @@ def main() -> int:
 
 def _of_checkout(names: Sequence[str], folder: Path, asked: Ask) -> int:
     for name in names:
-        _write(make(name, revision(asked), asked), folder / f"{name}.cdx.json")
+        write(make(name, revision(asked), asked), folder / f"{name}.cdx.json")
     return 0
 
 
 def _of_image(reference: str, folder: Path, asked: Ask) -> int:
+    name, at, made = of_image(reference, asked)
+    write(made, folder / f"{name}-{at}.cdx.json")
+    return 0
+
+
+def of_image(reference: str, asked: Ask) -> tuple[str, str, dict[str, Any]]:
+    """Which of ours it is, its commit, and the document as the lock stood there. Raises `Failed`."""
     found = image.find(reference, asked)
     name = (found.title or "").removeprefix(image.OURS)
     known = source.commit(found.revision, ROOT, asked) if found.revision else None
@@ -46,11 +53,10 @@ def _of_image(reference: str, folder: Path, asked: Ask) -> int:
         raise Failed(f"{reference} leads to no commit of this repository: make whence IMAGE={reference}")
     if known.changed:
         raise Failed(f"{reference} holds changes that were never committed: its lock cannot be known")
-    with tempfile.TemporaryDirectory() as place:
-        then = Path(place)
-        _unpack(known.sha, name, then, asked)
-        _write(make(name, known.sha[:12], asked, then), folder / f"{name}-{known.sha[:12]}.cdx.json")
-    return 0
+    at = known.sha[:12]
+    with tempfile.TemporaryDirectory() as folder:
+        _unpack(known.sha, name, Path(folder), asked)
+        return name, at, make(name, at, asked, Path(folder))
 
 
 def revision(asked: Ask) -> str:
@@ -81,7 +87,8 @@ def _unpack(sha: str, name: str, folder: Path, asked: Ask) -> None:
         target.write_text(answer.out)
 
 
-def _write(made: dict[str, Any], file: Path) -> None:
+def write(made: dict[str, Any], file: Path) -> None:
+    """Write it, and say in one line what is in it."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(made, indent=2) + "\n")
     described, parts = made["metadata"]["component"], made["components"]

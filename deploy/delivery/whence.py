@@ -42,13 +42,14 @@ def main() -> int:
     parser.add_argument("image", help="by tag or digest, here or in a registry; or pod/NAME")
     parser.add_argument("--json", action="store_true", help="for programs: a list with one object an image")
     options = parser.parse_args()
-    return ended("whence", lambda: _told(options.image, ROOT, ask, as_json=options.json))
+    return ended("whence", lambda: show(options.image, ROOT, ask, as_json=options.json))
 
 
-def _told(name: str, root: Path, asked: Ask, *, as_json: bool) -> int:
+def show(name: str, root: Path, asked: Ask, *, as_json: bool) -> int:
+    """Print it; returns the exit code."""
     known = [whence(found, root, asked) for found in _images(name, asked)]
     if as_json:
-        print(json.dumps([asdict(one) for one in known], indent=2))
+        print(json.dumps([asdict(one) for one in known], indent=2, ensure_ascii=False))
     else:
         print("\n\n".join(map(text, known)))
     return 0 if any(one.commit for one in known) else UNTRACED
