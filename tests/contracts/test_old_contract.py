@@ -15,6 +15,7 @@ from catalog.settings import Settings as CatalogSettings
 from chassis.auth import TokenVerifier
 from chassis.http_client import HttpClient
 from chassis.settings import IssuerSettings, ServiceSettings
+from chassis.shared_key import SharedKey
 from facade.shop_clients import Addresses, ShopClients, connect
 from facade.shop_clients.identity import EmailKnown, Profile, Registration, RegistrationRefused
 from identity.main import create_app as create_identity
@@ -125,7 +126,7 @@ async def services(make_database: Any, settings: Settings) -> AsyncIterator[Serv
         ),
     }
     addresses = Addresses("http://catalog", "http://inventory", "http://orders", "http://identity")
-    clients = connect(addresses, EXCHANGE_KEY, transport=network)
+    clients = connect(addresses, SharedKey(lambda: EXCHANGE_KEY), transport=network)
     async with AsyncExitStack() as stack:
         for name, (app, lifecycle) in made.items():
             await stack.enter_async_context(lifecycle.lifespan(app))

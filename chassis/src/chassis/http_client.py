@@ -10,7 +10,7 @@ import random
 import socket
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -48,7 +48,10 @@ class OutcomeUnknown(DependencyUnavailable):
 
 
 class HttpClient:
-    """One upstream. `transport` and `resolver` are seams for tests."""
+    """One upstream. `headers` is asked at each request for what goes with all of them.
+
+    `transport` and `resolver` are seams for tests.
+    """
 
     def __init__(
         self,
@@ -58,7 +61,7 @@ class HttpClient:
         timeout: float,
         breaker: Breaker | None = None,
         retries: RetryPolicy | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Callable[[], Mapping[str, str]] | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         resolver: AbstractResolver | None = None,
         renew_seconds: float = RENEW_SECONDS,
@@ -71,7 +74,7 @@ class HttpClient:
         self._once = RetryPolicy(attempts=1)
         self._budget = RetryBudget()
         self._slots = asyncio.Semaphore(AT_ONCE)
-        self._headers = dict(headers or {})
+        self._headers = headers or dict
         self._transport = transport
         self._resolver = resolver
         self._renew_seconds = renew_seconds
@@ -80,7 +83,6 @@ class HttpClient:
     async def start(self) -> None:
         self._client = httpx.AsyncClient(
             base_url=self._base_url,
-            headers=self._headers,
             # Half for the connection: one that is not made by then is known to have carried nothing.
             timeout=httpx.Timeout(self._timeout, connect=self._timeout / 2),
             transport=self._transport or self._pool(),
@@ -138,7 +140,7 @@ class HttpClient:
         assert self._client is not None, "start() comes first"  # noqa: S101 - a bug in the composition, not input
         attributes = {"http.request.method": method, "server.address": self.name}
         with span(method, SpanKind.CLIENT, attributes):
-            passed_on = {deadlines.HEADER: str(int(left * 1000)), **(headers or {})}
+            passed_on = {**self._headers(), deadlines.HEADER: str(int(left * 1000)), **(headers or {})}
             if (parent := traceparent()) is not None:
                 passed_on["traceparent"] = parent
             try:

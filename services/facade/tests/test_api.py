@@ -14,6 +14,7 @@ from joserfc import jwt
 from joserfc.jwk import OKPKey
 
 from chassis.auth import ALGORITHM, TOKEN_TYPE, TokenVerifier
+from chassis.shared_key import SharedKey
 from chassis.storage import Database
 from facade import clients
 from facade.domain import Capability
@@ -91,7 +92,7 @@ async def facade(settings: Settings, database: Database) -> AsyncIterator[Facade
         return jwt.encode({"alg": ALGORITHM, "kid": "test", "typ": TOKEN_TYPE}, claims, key, algorithms=[ALGORITHM])
 
     bridge = BridgeAtTransport()
-    http = clients.bridge("http://bridge", "a" * 43, httpx.MockTransport(bridge))
+    http = clients.bridge("http://bridge", SharedKey(lambda: "a" * 43), httpx.MockTransport(bridge))
     app, lifecycle = create_app(settings, bridge=http, verifier=TokenVerifier(keys, settings))
     async with lifecycle.lifespan(app):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)

@@ -5,6 +5,7 @@ import json
 import httpx
 import pytest
 
+from chassis.shared_key import SharedKey
 from facade.clients import HttpBridge, bridge
 from facade.cutover import NotDrained
 from facade.guard import Lag
@@ -16,7 +17,7 @@ async def asked(answer: httpx.Response | Exception) -> HttpBridge:
             raise answer
         return answer
 
-    made = bridge("http://bridge", "key", httpx.MockTransport(handle))
+    made = bridge("http://bridge", SharedKey(lambda: "key"), httpx.MockTransport(handle))
     for part in made.parts:
         await part.start()
     return made
@@ -48,7 +49,7 @@ async def test_no_order_is_left_out_of_a_drain_because_there_are_many() -> None:
         parts.append(json.loads(request.content)["orders"])
         return httpx.Response(200, json={"seconds": 0.0})
 
-    made = bridge("http://bridge", "key", httpx.MockTransport(handle))
+    made = bridge("http://bridge", SharedKey(lambda: "key"), httpx.MockTransport(handle))
     for part in made.parts:
         await part.start()
     await made.drain_to_legacy(range(1, 12_002), 1.0)
@@ -64,7 +65,7 @@ async def test_drains_that_fail_do_not_hide_the_lag() -> None:
             return httpx.Response(504)
         return httpx.Response(200, json={"lag_seconds": 0.1, "to_legacy": {"lag_seconds": 0.1}})
 
-    made = bridge("http://bridge", "key", httpx.MockTransport(handle))
+    made = bridge("http://bridge", SharedKey(lambda: "key"), httpx.MockTransport(handle))
     for part in made.parts:
         await part.start()
     for _ in range(30):

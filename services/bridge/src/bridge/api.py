@@ -1,15 +1,15 @@
 """The HTTP interface of bridge, for the facade and the operators' commands: how far it is, and waiting for it."""
 
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field
 
 from bridge.operations import NotDrained, Operations
 from chassis.errors import UNAUTHENTICATED, Problem, ProblemError, responses
+from chassis.shared_key import SharedKey
 
 PROBLEMS: Mapping[type[Exception], Problem] = {
     NotDrained: Problem(504, "not-drained", "Not everything has reached the other side in the time allowed")
@@ -71,7 +71,7 @@ class Drained(BaseModel):
 TABLES = ("customers", "products", "orders")
 
 
-def router(operations: Operations, key: SecretStr) -> APIRouter:
+def router(operations: Operations, key: SharedKey) -> APIRouter:
     """The routes, for callers who have the key."""
     routes = APIRouter(
         prefix="/api/bridge", tags=["bridge"], dependencies=[Depends(_caller(key))], responses=responses(401)
@@ -106,11 +106,9 @@ def router(operations: Operations, key: SecretStr) -> APIRouter:
 _bearer = HTTPBearer(auto_error=False, description="The key of bridge")
 
 
-def _caller(key: SecretStr) -> Callable[..., Awaitable[None]]:
-    expected = key.get_secret_value().encode()
-
+def _caller(key: SharedKey) -> Callable[..., Awaitable[None]]:
     async def caller(sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> None:
-        if sent is None or not secrets.compare_digest(sent.credentials.encode(), expected):
+        if sent is None or not key.is_shown_by(sent.credentials):
             raise ProblemError(UNAUTHENTICATED, "Send `Authorization: Bearer <key>`", {"WWW-Authenticate": "Bearer"})
 
     return caller

@@ -18,6 +18,7 @@ from chassis.consumer import Consumer
 from chassis.lifecycle import Lifecycle, serve
 from chassis.periodic import Periodic
 from chassis.settings import load
+from chassis.shared_key import SharedKey
 from chassis.storage import Database
 from chassis.telemetry import Telemetry
 
@@ -52,7 +53,7 @@ def create_app(
         ],
         consuming=[consumer],
     )
-    routes = api.router(operations, settings.bridge_key)
+    routes = api.router(operations, SharedKey.mounted(settings, "bridge_key"))
     messages = asyncapi.document(settings, messaging.PRODUCES, messaging.CONSUMES)
     started = [capture.installed]
     app = service.create_app(settings, lifecycle, database, [routes], api.PROBLEMS, messages=messages, started=started)

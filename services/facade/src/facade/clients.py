@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from chassis.breaker import Breaker, BreakerOpen
 from chassis.errors import DependencyUnavailable
 from chassis.http_client import HttpClient
+from chassis.shared_key import SharedKey
 from facade.cutover import NotDrained
 from facade.guard import Lag
 
@@ -70,11 +71,10 @@ class HttpBridge:
             raise NotDrained(f"the bridge answered {answer.status_code} to a drain")
 
 
-def bridge(url: str, key: str, transport: httpx.AsyncBaseTransport | None = None) -> HttpBridge:
+def bridge(url: str, key: SharedKey, transport: httpx.AsyncBaseTransport | None = None) -> HttpBridge:
     """The bridge at an address; `transport` is a seam for tests."""
 
     def client(name: str, seconds: float) -> HttpClient:
-        headers = {"Authorization": f"Bearer {key}"}
-        return HttpClient(name, url, timeout=seconds, breaker=Breaker(name), headers=headers, transport=transport)
+        return HttpClient(name, url, timeout=seconds, breaker=Breaker(name), headers=key.headers, transport=transport)
 
     return HttpBridge(client("bridge", STATUS_SECONDS), client("bridge-drains", DRAIN_SECONDS))

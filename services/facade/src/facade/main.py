@@ -9,6 +9,7 @@ from chassis.auth import TokenVerifier, operator
 from chassis.lifecycle import Lifecycle, serve
 from chassis.periodic import Periodic
 from chassis.settings import load
+from chassis.shared_key import SharedKey
 from chassis.storage import Database
 from chassis.telemetry import Telemetry
 from facade import api, clients, observe, sides
@@ -39,7 +40,7 @@ def create_app(
     """The application and its lifecycle; every dependency can be replaced."""
     database, replica = database or Database(settings), uuid4()
     presence, storage = SqlPresence(database), SqlStorage(database)
-    bridge = bridge or clients.bridge(settings.bridge_url, settings.bridge_key.get_secret_value())
+    bridge = bridge or clients.bridge(settings.bridge_url, SharedKey.mounted(settings, "bridge_key"))
     cutovers = Cutover(storage, presence, bridge)
     migration = Migration(storage, bridge, cutovers)
     watch = StandingsWatch(presence, replica, cutovers.undo, observe.seen)

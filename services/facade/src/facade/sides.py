@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chassis.lifecycle import Part
+from chassis.shared_key import SharedKey
 from facade import proxy, shadow, tls
 from facade.adapters import adapt
 from facade.adapters.session import Sessions
@@ -38,7 +39,7 @@ class BothSides:
 
 def connected(settings: Settings, sessions: Sessions, watch: StandingsWatch, placed: Placed) -> BothSides:
     """Everything that answers in the old shop's contract."""
-    key = settings.exchange_key.get_secret_value()
+    key = SharedKey.mounted(settings, "exchange_key")
     addresses = Addresses(settings.catalog_url, settings.inventory_url, settings.orders_url, settings.identity_url)
     certificate = tls.of_files(settings.legacy_ca, settings.legacy_certificate, settings.legacy_key)
     context = certificate.context if certificate else None

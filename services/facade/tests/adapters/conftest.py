@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
+from chassis.shared_key import SharedKey
 from conftest import MakeDatabase
 from facade.adapters import adapt
 from facade.adapters.session import Sessions
@@ -44,7 +45,7 @@ def shop() -> NewShop:
 
 @pytest.fixture
 async def clients(shop: NewShop) -> AsyncIterator[ShopClients]:
-    made = connect(ADDRESSES, EXCHANGE_KEY, transport=httpx.MockTransport(shop))
+    made = connect(ADDRESSES, SharedKey(lambda: EXCHANGE_KEY), transport=httpx.MockTransport(shop))
     for part in made.parts:
         await part.start()
     yield made

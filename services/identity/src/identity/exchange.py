@@ -3,17 +3,18 @@
 Its own router, since it may be absent, and in no description: who holds the key can be anybody but an operator.
 """
 
-import secrets
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.errors import UNAUTHENTICATED, ProblemError
+from chassis.shared_key import SharedKey
 from identity.api import PREFIX, TokenAnswer
 from identity.application import Accounts, SigningKeys
+from identity.settings import Settings
 
 
 class Exchange(BaseModel):
@@ -29,12 +30,12 @@ class ExchangeAnswer(TokenAnswer):
 _bearer = HTTPBearer(auto_error=False, description="The key that the facade shares")
 
 
-def routers(accounts: Accounts, keys: SigningKeys, exchange_key: SecretStr | None) -> list[APIRouter]:
+def routers(accounts: Accounts, keys: SigningKeys, settings: Settings) -> list[APIRouter]:
     """One route, or without a key none."""
-    if exchange_key is None:
+    if settings.exchange_key is None:
         return []
+    key = SharedKey.mounted(settings, "exchange_key")
     routes = APIRouter(prefix=PREFIX, include_in_schema=False)
-    expected = exchange_key.get_secret_value().encode()
 
     @routes.post("/exchanges")
     async def exchange(
@@ -43,7 +44,7 @@ def routers(accounts: Accounts, keys: SigningKeys, exchange_key: SecretStr | Non
         response: Response,
     ) -> ExchangeAnswer:
         """A token of the customer with this number; 404 while there is none, as until a new one has been heard of."""
-        if sent is None or not secrets.compare_digest(sent.credentials.encode(), expected):
+        if sent is None or not key.is_shown_by(sent.credentials):
             raise ProblemError(UNAUTHENTICATED, "Send the exchange key", {"WWW-Authenticate": "Bearer"})
         account = await accounts.customer_numbered(body.customer_number)
         response.headers["Cache-Control"] = "no-store"

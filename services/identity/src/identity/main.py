@@ -62,7 +62,7 @@ def create_app(
     )
     callers = authenticated(verifier), operator(verifier)
     routers = [api.router(accounts, keys, storage.idempotency, vault.fingerprint, *callers)]
-    routers += exchange.routers(accounts, keys, settings.exchange_key)
+    routers += exchange.routers(accounts, keys, settings)
     messages = asyncapi.document(settings, messaging.PRODUCES, messaging.CONSUMES)
     ready = [bootstrap.bootstrapped]
     return service.create_app(settings, lifecycle, database, routers, api.PROBLEMS, ready, messages), lifecycle

@@ -14,6 +14,7 @@ from chassis.lifecycle import Lifecycle, serve
 from chassis.periodic import Periodic
 from chassis.relay import Relay
 from chassis.settings import load
+from chassis.shared_key import SharedKey
 from chassis.storage import Database
 from chassis.telemetry import Telemetry
 from payments import api, messaging
@@ -62,8 +63,10 @@ def create_app(
 
 def psp_client(settings: Settings) -> HttpClient:
     """The card processor's client: its own breaker, its own time limit, its own key."""
-    headers = {"Authorization": f"Bearer {settings.psp_api_key.get_secret_value()}"}
-    return HttpClient("psp", settings.psp_url, timeout=settings.psp_timeout, breaker=Breaker("psp"), headers=headers)
+    key = SharedKey.mounted(settings, "psp_api_key")
+    return HttpClient(
+        "psp", settings.psp_url, timeout=settings.psp_timeout, breaker=Breaker("psp"), headers=key.headers
+    )
 
 
 def main() -> None:

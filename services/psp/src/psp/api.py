@@ -1,6 +1,5 @@
 """The HTTP interface of the card processor, for merchants that hold its API key."""
 
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Literal, Self
@@ -8,12 +7,13 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.errors import NOT_FOUND, UNAUTHENTICATED, Problem, ProblemError, responses
 from chassis.faults import LostAnswer
 from chassis.idempotency import PROBLEMS as IDEMPOTENCY_PROBLEMS
 from chassis.idempotency import IdempotencyKey, KeyReused
+from chassis.shared_key import SharedKey
 from psp.application import Processor
 from psp.domain import Charge, ChargeNotFound, ChargeRequest, OutOfService, Refund, RefundRefused, UnknownCard
 
@@ -83,7 +83,7 @@ class RefundView(BaseModel):
         return cls.model_validate(refund, from_attributes=True)
 
 
-def router(processor: Processor, api_key: SecretStr) -> APIRouter:
+def router(processor: Processor, api_key: SharedKey) -> APIRouter:
     """The routes, for holders of `api_key`."""
     merchant = Depends(_merchant(api_key))
     routes = APIRouter(prefix="/v1/charges", tags=["charges"], dependencies=[merchant], responses=responses(401))
@@ -120,11 +120,9 @@ def router(processor: Processor, api_key: SecretStr) -> APIRouter:
 _bearer = HTTPBearer(auto_error=False, description="The API key")
 
 
-def _merchant(api_key: SecretStr) -> Callable[..., Awaitable[None]]:
-    expected = api_key.get_secret_value().encode()
-
+def _merchant(api_key: SharedKey) -> Callable[..., Awaitable[None]]:
     async def merchant(sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> None:
-        if sent is None or not secrets.compare_digest(sent.credentials.encode(), expected):
+        if sent is None or not api_key.is_shown_by(sent.credentials):
             raise ProblemError(
                 UNAUTHENTICATED, "Send `Authorization: Bearer <API key>`", {"WWW-Authenticate": "Bearer"}
             )

@@ -7,6 +7,7 @@ from uuid_utils.compat import uuid7
 from chassis import deadlines, service
 from chassis.lifecycle import Lifecycle, serve
 from chassis.settings import load
+from chassis.shared_key import SharedKey
 from chassis.storage import Database
 from chassis.telemetry import Telemetry
 from psp import api
@@ -38,7 +39,8 @@ def create_app(
     database = database or Database(settings)
     processor = processor or Processor(SqlLedger(database), new_id=uuid7)
     lifecycle = Lifecycle([Telemetry(settings), database])
-    app = service.create_app(settings, lifecycle, database, [api.router(processor, settings.psp_api_key)], api.PROBLEMS)
+    routes = api.router(processor, SharedKey.mounted(settings, "psp_api_key"))
+    app = service.create_app(settings, lifecycle, database, [routes], api.PROBLEMS)
     app.add_middleware(IgnoreDeadlines)
     return app, lifecycle
 

@@ -8,6 +8,7 @@ import httpx
 from chassis.breaker import Breaker
 from chassis.http_client import HttpClient
 from chassis.retries import RetryPolicy
+from chassis.shared_key import SharedKey
 from facade.shop_clients.books import CatalogClient, InventoryClient
 from facade.shop_clients.identity import IdentityClient
 from facade.shop_clients.orders import OrdersClient
@@ -38,7 +39,7 @@ class ShopClients:
 
 def connect(
     addresses: Addresses,
-    exchange_key: str,
+    exchange_key: SharedKey,
     *,
     purpose: str = "",
     timeout: float = TIMEOUT_SECONDS,

@@ -8,6 +8,7 @@ from chassis.breaker import BreakerOpen
 from chassis.deadlines import DeadlineExceeded
 from chassis.errors import DependencyUnavailable
 from chassis.http_client import HttpClient
+from chassis.shared_key import SharedKey
 from facade.ports import CannotAnswer
 from facade.shop_clients.asking import ask, read
 
@@ -61,7 +62,7 @@ class RegistrationRefused(Exception):
 class IdentityClient:
     """`address` is the customer's own, so that failed logins count against them and not against the facade."""
 
-    def __init__(self, http: HttpClient, exchange_key: str) -> None:
+    def __init__(self, http: HttpClient, exchange_key: SharedKey) -> None:
         self._http = http
         self._exchange_key = exchange_key
 
@@ -79,9 +80,10 @@ class IdentityClient:
 
     async def exchange(self, number: int) -> Token | None:
         """A token for whoever the old shop knows under this number; None while identity has not heard of them."""
-        headers = {"Authorization": f"Bearer {self._exchange_key}"}
         path, asked = "/api/identity/exchanges", {"customer_number": number}
-        body = await ask(self._http, "POST", path, absent=[404], idempotent=True, json=asked, headers=headers)
+        body = await ask(
+            self._http, "POST", path, absent=[404], idempotent=True, json=asked, headers=self._exchange_key.headers()
+        )
         return None if body is None else read(Token, body)
 
     async def profile(self, token: str) -> Profile:
