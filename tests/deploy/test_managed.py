@@ -16,6 +16,7 @@ from deploy.local import nats_config
 from deploy.local.place import ROOT, Ports
 from tests.deploy.conftest import Render
 from tests.deploy.manifests import Manifests, title
+from tests.deploy.quantities import number_of
 from tests.deploy.rendering import Object, kustomize
 
 LASTING = ("staging", "production")
@@ -140,6 +141,9 @@ def test_orders_has_one_autoscaler(lasting: Manifests) -> None:
     scaled = lasting.find("ScaledObject", "orders")
     assert scaled
     assert {each["type"] for each in scaled["spec"]["triggers"]} == {"cpu", "nats-jetstream", "prometheus"}
+    (cpu,) = (each for each in scaled["spec"]["triggers"] if each["type"] == "cpu")
+    others = [each["spec"]["metrics"][0]["resource"]["target"] for each in lasting.of("HorizontalPodAutoscaler")]
+    assert {(each["type"], each["averageValue"]) for each in others} == {(cpu["metricType"], cpu["metadata"]["value"])}
     assert scaled["spec"]["fallback"]["replicas"] >= scaled["spec"]["minReplicaCount"] >= 2
 
 
@@ -164,6 +168,12 @@ def test_the_servers_of_the_bus_know_all_of_them(lasting: Manifests) -> None:
         each["data"]["STREAM_REPLICAS"] for each in lasting.of("ConfigMap") if "NATS_URL" in each.get("data", {})
     }
     assert replicas == {str(bus["spec"]["replicas"])}
+
+
+def test_what_is_kept_for_a_copy_that_is_away_fits_its_volume(lasting: Manifests) -> None:
+    for each in lasting.of("Cluster"):
+        kept = each["spec"]["postgresql"]["parameters"]["max_slot_wal_keep_size"].replace("GB", "Gi")
+        assert number_of(kept) <= number_of(each["spec"]["walStorage"]["size"]) / 2, title(each)
 
 
 def test_a_server_of_the_bus_has_time_to_hand_over(lasting: Manifests) -> None:
