@@ -13,22 +13,22 @@ Note = Callable[[str, int, int], None]
 
 
 def apply(cluster: Cluster) -> str:
-    """Apply the local overlay; how many objects were made or changed."""
-    said = cluster.kubectl("apply", "--kustomize", str(ROOT / OVERLAY), seconds=SECONDS).splitlines()
-    changed = [line for line in said if not line.endswith(" unchanged")]
-    return f"{len(said)} objects, {len(changed)} of them new or changed"
+    """Apply the local overlay, and say how much that is."""
+    said = cluster.kubectl("apply", "--kustomize", str(ROOT / OVERLAY), seconds=SECONDS)
+    return f"{len(said.splitlines())} objects"
 
 
 def wait(cluster: Cluster, note: Note, seconds: float = SECONDS) -> str:
     """Until every Deployment and StatefulSet runs what was applied last, ready; which took longest is `note`d."""
+    late: list[str] = []
 
     def settled() -> bool:
         workloads = cluster.items("deployments,statefulsets")
-        late = [name_of(each) for each in workloads if not done(each)]
+        late[:] = [name_of(each) for each in workloads if not done(each)]
         note(", ".join(late[:4]), len(workloads) - len(late), len(workloads))
         return bool(workloads) and not late
 
-    wait_until(settled, seconds, lambda: f"not everything is ready:\n{complaints(cluster)}\nnot", pause=1)
+    wait_until(settled, seconds, lambda: f"{', '.join(late)} not ready\n{complaints(cluster)}\n", pause=1)
     return f"{len(cluster.items('deployments,statefulsets'))} workloads"
 
 
@@ -43,7 +43,7 @@ def done(workload: Any) -> bool:
 def complaints(cluster: Cluster) -> str:
     """What holds the pods up that are not ready, one line each."""
     found = [f"  {pod.name}: {pod.trouble() or pod.phase}" for pod in cluster.all_pods() if not pod.ready()]
-    return "\n".join(found) or "  no pod says why"
+    return "\n".join(found) or "  there is no pod that is not ready"
 
 
 def wait_for_job(cluster: Cluster, seconds: float = SECONDS) -> str:
@@ -55,7 +55,7 @@ def wait_for_job(cluster: Cluster, seconds: float = SECONDS) -> str:
         (now,) = (each for each in cluster.items("jobs") if name_of(each) == name)
         return _succeeded(cluster, now)
 
-    wait_until(ended, seconds, lambda: f"{name} is not done:\n{complaints(cluster)}\nnot", pause=1)
+    wait_until(ended, seconds, lambda: f"{name} is not done\n{complaints(cluster)}\n", pause=1)
     return name
 
 

@@ -169,7 +169,8 @@ def latest(cluster: Cluster, kind: str, name: str) -> str:
         if re.fullmatch(re.escape(name) + SUFFIX, about["metadata"]["name"])
     ]
     if not found:
-        raise RunError(f"there is no {name} among the {kind} of {cluster.namespace}", "kubectl apply -k …")
+        advice = "FAULTS=on make kind-load, and apply" if name == "faults" else "kubectl apply -k deploy/overlays/local"
+        raise RunError(f"there is no {name} among the {kind} of {cluster.namespace}", advice)
     return str(max(found)[1])
 
 
@@ -189,7 +190,7 @@ def main() -> int:
     try:
         return run(Cluster.current(), options.task, *options.arguments)
     except RunError as error:
-        sys.stderr.write(f"{options.task}: {error}\n")
+        sys.stderr.write(f"{options.task}: {error}{f': {error.advice}' if error.advice else ''}\n")
         return 1
     except KeyboardInterrupt:
         return 130
