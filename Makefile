@@ -36,7 +36,8 @@ endif
 
 .PHONY: help setup up down status logs restart clean check lint test system integration images test-images traffic verify strangle migrate migration \
 	bench replay snapshot stale kind-up kind-load kind-smoke kind-down minikube-load measure deploy-test promote \
-	whence sbom audit
+	whence sbom audit \
+	unit contract image scan push sign tag carry promoted-image findings propose
 
 help:
 	@echo "Banyan: a bookshop of small services, on this machine"
@@ -63,6 +64,11 @@ help:
 	@echo "                           [WRITE=no: only show it, as where CI is set]"
 	@echo "                           BAKE_ARGS=… are further options of docker buildx bake"
 	@echo "  make test-images         what is in them, how they start, stop and are built [COMMIT=…]"
+	@echo "  make image SERVICE=…     build one as the pipeline does, into a folder; with PLATFORMS=linux/amd64,linux/arm64 for both"
+	@echo "                           [CACHE=read|write BAKE_ARGS=…]"
+	@echo "  make scan SERVICE=…      look for critical findings that could be mended: of that folder, or of any IMAGE=…"
+	@echo "  make push SERVICE=…      bring it to REGISTRY by its digest; make sign signs it, and make tag names it by its commit"
+	@echo "  make carry SHA=…         give what a commit has not changed its tag; then make promote, and make propose ENV=…"
 	@echo
 	@echo "  make kind-up             a cluster of one node in a container                [PORT=8080]"
 	@echo "  make kind-load           build what is missing, and put images and secrets where kubectl apply -k wants them"
@@ -82,12 +88,14 @@ help:
 	@echo "  make audit               known vulnerabilities in it; says so where it cannot be known"
 	@echo "                           [SERVICE=orders REQUIRED=yes: then that fails]"
 	@echo
-	@echo "  make check               format, lint, types, import contracts"
+	@echo "  make check               format, lint, types, import contracts, workflows    [SERVICE=orders]"
 	@echo "  make lint                the recipes of the images, more thoroughly"
 	@echo "  make test                all tests; the running stack is tested in a copy of its own"
 	@echo "                           [SERVERS=containers|embedded: PostgreSQL and NATS by Docker, or from their wheels]"
 	@echo "  make system              only the tests of the running stack   [TARGET=local|compose|kubernetes]"
-	@echo "  make integration         only the tests that use PostgreSQL or NATS          [SERVERS=…]"
+	@echo "  make unit                only the tests that use neither PostgreSQL nor NATS  [SERVICE=orders]"
+	@echo "  make contract            only what the services have promised each other     [SERVERS=…]"
+	@echo "  make integration         only the tests that use PostgreSQL or NATS          [SERVICE=orders SERVERS=…]"
 	@echo "  make watch TEST=…        one test in detail; docs/patterns.md names one for each pattern"
 	@echo "  make setup               only the environment in .venv                       [PYTHON=python3.12]"
 
@@ -135,12 +143,18 @@ strangle: $(STAMP)
 bench: $(STAMP)
 	@$(RUN) -m tests.bench
 
+# With a SERVICE its own code; the imports between all, the recipes and the workflows are everybody's.
+CHECKED := $(if $(SERVICE),services/$(SERVICE),.)
+TYPED := $(if $(SERVICE),services/$(SERVICE),chassis services deploy tests conftest.py)
 check: $(STAMP)
-	$(RUN) -m ruff format --check .
-	$(RUN) -m ruff check .
-	$(RUN) -m mypy chassis services deploy tests conftest.py
+	$(RUN) -m ruff format --check $(CHECKED)
+	$(RUN) -m ruff check $(CHECKED)
+	$(RUN) -m mypy $(TYPED)
 	.venv/bin/lint-imports
 	.venv/bin/hadolint $(RECIPES)
+	.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	.venv/bin/check-jsonschema --quiet --builtin-schema vendor.renovate .github/renovate.json
+	.venv/bin/zizmor --quiet --offline --no-progress .github
 
 # Of its own, for it brings a hundred packages that ours would have to agree with.
 CHECKOV := checkov==3.3.30
@@ -156,6 +170,12 @@ images: $(STAMP)
 
 test-images: $(STAMP)
 	$(RUN) -m pytest -m images tests/images
+
+# The steps of the pipeline of a service; they read SERVICE, PLATFORMS, CACHE, IMAGE, ENV and SHA from the environment.
+REGISTRY ?= ghcr.io/banyan-shop
+export REGISTRY
+image scan push sign tag carry promoted-image findings propose: $(STAMP)
+	@$(RUN) -m deploy.pipeline $@
 
 # These read PORT, CONTEXT, BANYAN_URL and FAULTS from the environment, where make puts what was given to it.
 kind-up kind-down: $(STAMP)
@@ -207,8 +227,18 @@ system: $(STAMP)
 		*) echo "TARGET=local, TARGET=compose or TARGET=kubernetes" >&2; exit 2 ;; \
 	esac
 
+# Of one service, or of all and the chassis: what needs no server, what does, and what services have promised each other,
+# which is always asked of both sides. A service without a single integration test says so (pytest's 5 is no failure then).
+OF_SERVICE := $(if $(SERVICE),services/$(SERVICE)/tests,)
+unit: $(STAMP)
+	TEST_SERVERS=embedded $(RUN) -m pytest -m "not integration and not system and not images" -n 2 --dist loadgroup $(or $(OF_SERVICE),chassis services)
+
+contract: $(STAMP)
+	$(PYTEST) -m "not system" -n 2 --dist loadgroup tests/contracts tests/schemathesis
+
 integration: $(STAMP)
-	$(PYTEST) -m integration -n 2 --dist loadgroup
+	$(PYTEST) -m integration -n 2 --dist loadgroup $(OF_SERVICE) || \
+		{ code=$$?; test $$code = 5 -a -n "$(SERVICE)" || exit $$code; echo "$(SERVICE) has no integration tests"; }
 
 watch: $(STAMP)
 	@test -n "$(TEST)" || { echo "which one? make watch TEST=…  (docs/patterns.md lists them)" >&2; exit 2; }
