@@ -18,6 +18,7 @@ class Address:
     name: str
     ports: Mapping[str | int, str | int]
     selector: Mapping[str, str]
+    headless: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def _address(service: Object) -> Address:
         ports[port["port"]] = target
         if "name" in port:
             ports[port["name"]] = target
-    return Address(service["metadata"]["name"], ports, service["spec"].get("selector", {}))
+    spec = service["spec"]
+    return Address(service["metadata"]["name"], ports, spec.get("selector", {}), spec.get("clusterIP") == "None")
 
 
 def _services_of(cluster: Object) -> Iterator[str]:
@@ -95,3 +97,17 @@ def behind(manifests: Manifests, address: Address) -> list[Endpoint]:
     if not address.selector:
         return []
     return [each for each in endpoints(manifests) if selects({"matchLabels": address.selector}, each.labels)]
+
+
+def port_behind(manifests: Manifests, host: str, port: int) -> dict[str, int]:
+    """The pods that answer at a host and a port, with the port of theirs that it is; nobody, if it leads nowhere.
+
+    A Service without an address of its own is a name for its pods: whatever port is asked for is theirs.
+    """
+    address = addresses(manifests).get(host)
+    if not address or (port not in address.ports and not address.headless):
+        return {}
+    target = address.ports.get(port, port)
+    pods = behind(manifests, address)
+    numbers = {pod.name: pod.ports.get(target, 0) if isinstance(target, str) else target for pod in pods}
+    return {pod.name: numbers[pod.name] for pod in pods if numbers[pod.name] in pod.ports.values()}

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from deploy.local.place import ROOT
-from tests.deploy.made import NAME, Endpoint, addresses, behind, endpoints
+from tests.deploy.made import NAME, Endpoint, endpoints, port_behind
 from tests.deploy.manifests import Manifests, selects
 from tests.deploy.ours import end_of, services_in, urls
 
 TABLE = ROOT / "deploy/components/network-policy/edges.csv"
-OUTSIDE = "outside"
+OUTSIDE, SERVICES = "outside", "services"
 Edge = tuple[str, str, int]
 
 
@@ -132,25 +132,29 @@ def table() -> tuple[Mapping[str, str], ...]:
     return tuple(csv.DictReader(lines))
 
 
-def tabled(parts: Iterable[str]) -> set[Edge]:
-    """The edges of these folders."""
-    return {(line["from"], line["to"], int(line["port"])) for line in table() if line["part"] in parts}
+def tabled(parts: Iterable[str], pods: Iterable[Endpoint]) -> set[Edge]:
+    """The edges of these folders. `services` are all pods of ours that have the port, or that call it."""
+    found: set[Edge] = set()
+    for line in table():
+        if line["part"] in parts:
+            port = int(line["port"])
+            callers = [each.name for each in pods if _is_service(each)] if line["from"] == SERVICES else [line["from"]]
+            called = [each.name for each in pods if _is_service(each) and port in each.ports.values()]
+            targets = called if line["to"] == SERVICES else [line["to"]]
+            found |= {(caller, target, port) for caller in callers for target in targets}
+    return found
+
+
+def _is_service(pod: Endpoint) -> bool:
+    return pod.labels.get("app.kubernetes.io/component") == "service"
 
 
 def needed(manifests: Manifests) -> set[Edge]:
     """What the settings lead to."""
-    there = addresses(manifests)
-    found: set[Edge] = set()
-    for container, given in services_in(manifests):
-        for host, port in {end_of(value) for _, value in urls(given)}:
-            if host in there:
-                found |= {
-                    (container.pod.name, pod.name, _number(pod, there[host].ports.get(port, port)))
-                    for pod in behind(manifests, there[host])
-                    if pod.name != container.pod.name
-                }
-    return found
-
-
-def _number(pod: Endpoint, port: str | int) -> int:
-    return pod.ports[port] if isinstance(port, str) else port
+    return {
+        (container.pod.name, name, number)
+        for container, given in services_in(manifests)
+        for _, value in urls(given)
+        for name, number in port_behind(manifests, *end_of(value)).items()
+        if name != container.pod.name
+    }

@@ -166,9 +166,10 @@ def a_node_can_be_drained_and_one_replica_stays(manifests: Manifests) -> Iterato
         spec = each["spec"]
         if spec.get("maxUnavailable") != 1 or spec.get("unhealthyPodEvictionPolicy") != "AlwaysAllow":
             yield f"{title(each)} {spec.get('maxUnavailable')}, {spec.get('unhealthyPodEvictionPolicy')}"
-        for pod in manifests.pods("Deployment", "StatefulSet"):
-            if selects(spec.get("selector"), pod.labels) and least(manifests, pod) - 1 < 1:
-                yield f"{title(each)} lets the only {pod} go"
+        pods = [pod for pod in manifests.pods() if selects(spec.get("selector"), pod.labels)]
+        yield from (f"{title(each)} lets the only {pod} go" for pod in pods if least(manifests, pod) < 2)
+        if not pods:
+            yield f"{title(each)} is for nobody"
 
 
 @a_node_can_be_drained_and_one_replica_stays.broken_by

@@ -43,9 +43,14 @@ OF_ONE: Mapping[str, tuple[tuple[str, str, str, tuple[tuple[str, int], ...]], ..
 }
 
 
+def written(manifests: Manifests) -> set[Edge]:
+    """The edges of the table that are for this overlay."""
+    return tabled(PARTS[manifests.overlay], endpoints(manifests))
+
+
 def guests(manifests: Manifests) -> set[str]:
     """Names in the table that are pods only while a command runs."""
-    names = {name for edge in tabled(PARTS[manifests.overlay]) for name in edge[:2]}
+    names = {name for edge in written(manifests) for name in edge[:2]}
     return {name for name in names if "/" not in name} - {each.name for each in endpoints(manifests)} - {OUTSIDE}
 
 
@@ -54,11 +59,7 @@ def between_pods(manifests: Manifests) -> set[Edge]:
     processor in production, is nobody's edge.
     """
     here = {each.name for each in endpoints(manifests)}
-    return {
-        edge
-        for edge in tabled(PARTS[manifests.overlay])
-        if edge[1] in here and (edge[0] in here or edge[0] in WATCHERS)
-    }
+    return {edge for edge in written(manifests) if edge[1] in here and (edge[0] in here or edge[0] in WATCHERS)}
 
 
 def policy(manifests: Manifests, to: str, direction: str) -> Object:
@@ -107,9 +108,9 @@ def _(manifests: Manifests) -> None:
 
 @rule("banyan")
 def each_edge_is_one_that_a_setting_needs(manifests: Manifests) -> Iterator[str]:
-    wanted, written = needed(manifests), between_pods(manifests)
-    yield from (f"{edge} is needed and not in the table" for edge in wanted - written)
-    unneeded = {edge for edge in written - wanted if edge[0] not in WATCHERS}
+    wanted, listed = needed(manifests), between_pods(manifests)
+    yield from (f"{edge} is needed and not in the table" for edge in wanted - listed)
+    unneeded = {edge for edge in listed - wanted if edge[0] not in WATCHERS}
     yield from (f"{edge} is in the table and nobody needs it" for edge in unneeded)
 
 
@@ -122,13 +123,13 @@ def _(manifests: Manifests) -> None:
 @rule("banyan")
 def the_world_is_let_in_and_out_as_written_here(manifests: Manifests) -> Iterator[str]:
     known = WORLD + OF_ONE.get(manifests.overlay, ())
-    named = {(edge[0], edge[1]): edge[2] for edge in tabled(PARTS[manifests.overlay]) if "/" in edge[1]}
+    named = {(edge[0], edge[1]): edge[2] for edge in written(manifests) if "/" in edge[1]}
     for way in Policies.of(manifests).outsiders():
-        written = any(
+        known_here = any(
             fnmatch(way.pod, pod) and (way.direction, way.outsider, way.ports) == (direction, outsider, ports)
             for pod, direction, outsider, ports in known
         )
-        if not written and way.ports != (("TCP", named.get((way.pod, way.outsider), 0)),):
+        if not known_here and way.ports != (("TCP", named.get((way.pod, way.outsider), 0)),):
             yield str(way)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tests.deploy.made import addresses, endpoints, secrets
+from tests.deploy.made import addresses, endpoints, port_behind, secrets
 from tests.deploy.manifests import Manifests, selects, title
 from tests.deploy.rendering import Object
 from tests.deploy.rules.rule import LASTING, rule
@@ -163,8 +163,7 @@ def keda_asks_where_somebody_answers(manifests: Manifests) -> Iterator[str]:
         for trigger in each["spec"]["triggers"]:
             host, _, port = trigger["metadata"].get("natsServerMonitoringEndpoint", "").partition(":")
             name, _, rest = host.partition(".")
-            address = addresses(manifests).get(name)
-            if host and (not rest.startswith(namespace) or not address or int(port) not in address.ports):
+            if host and (not rest.startswith(namespace) or not port_behind(manifests, name, int(port))):
                 yield f"{title(each)}: {host}:{port}"
             reference = trigger.get("authenticationRef")
             if reference and not manifests.find(reference.get("kind", "TriggerAuthentication"), reference["name"]):

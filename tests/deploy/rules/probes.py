@@ -1,13 +1,15 @@
 """How a pod says that it has started, is ready, is alive, and how it is let go."""
 
+import functools
 from collections.abc import Iterator
 
-from tests.compose.test_wiring import longest_drain
+from tests.compose import test_wiring
 from tests.deploy.manifests import Container, Manifests
 from tests.deploy.ours import name_of
 from tests.deploy.rendering import Object
 from tests.deploy.rules.rule import rule
 
+longest_drain = functools.cache(test_wiring.longest_drain)
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 # How long a probe of the node may fail until the endpoints of a Service have left every node's tables.
 SPREAD_SECONDS = 5

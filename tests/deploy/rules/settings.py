@@ -6,7 +6,7 @@ from dataclasses import MISSING, fields
 from deploy.local.programs import BY_NAME, DATABASES
 from tests.compose.composition import services
 from tests.compose.test_wiring import FROM_THE_IMAGE, settings_of
-from tests.deploy.made import addresses, ports_of
+from tests.deploy.made import port_behind, ports_of
 from tests.deploy.manifests import Container, Manifests, Pod
 from tests.deploy.ours import end_of, is_outside, name_of, services_in, urls
 from tests.deploy.quantities import number_of
@@ -58,11 +58,10 @@ def _(manifests: Manifests) -> None:
 
 @rule("banyan")
 def an_address_in_the_settings_is_a_service_and_a_port_of_it(manifests: Manifests) -> Iterator[str]:
-    there = addresses(manifests)
     for each, given in services_in(manifests):
         for name, value in urls(given):
             host, port = end_of(value)
-            if not is_outside(manifests, host) and (host not in there or port not in there[host].ports):
+            if not is_outside(manifests, host) and not port_behind(manifests, host, port):
                 yield f"{each} {name}: {value}"
 
 
