@@ -1,10 +1,8 @@
 """What staging and production share, where it is written by a command or must agree with what is written elsewhere."""
 
-import fnmatch
-import itertools
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ from deploy.local.place import ROOT, Ports
 from tests.deploy.conftest import Render
 from tests.deploy.manifests import Manifests, title
 from tests.deploy.quantities import number_of
-from tests.deploy.rendering import Object, kustomize
+from tests.deploy.rendering import Object
 
 LASTING = ("staging", "production")
 CLUSTER_WIDE = {"Namespace", "PriorityClass", "ClusterSecretStore"}
@@ -31,11 +29,6 @@ NOT_STORED = {"legacy-server-tls", "legacy-client-tls", "faults"}
 @pytest.fixture(params=LASTING)
 def lasting(request: pytest.FixtureRequest, rendered: Render) -> Manifests:
     return rendered(request.param)
-
-
-@pytest.fixture(scope="module")
-def gitops(deploy: Path) -> Sequence[Object]:
-    return kustomize(deploy / "gitops")
 
 
 def test_the_rules_for_the_operator_are_those_that_prometheus_reads() -> None:
@@ -184,45 +177,19 @@ def test_a_server_of_the_bus_has_time_to_hand_over(lasting: Manifests) -> None:
     assert bus["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > seconds
 
 
-def test_what_others_need_comes_in_an_earlier_wave(lasting: Manifests) -> None:
-    waves = {title(each): int(each["metadata"].get("annotations", {}).get(WAVE, 0)) for each in lasting.objects}
-    of = {kind: {wave for name, wave in waves.items() if name.startswith(f"{kind}/")} for kind in {
-        each["kind"] for each in lasting.objects
-    }}  # fmt: skip
-    order = ("Namespace", "ClusterSecretStore", "ExternalSecret", "Cluster", "Deployment", "HTTPRoute")
-    for before, after in itertools.pairwise(order):
-        assert max(of[before]) < min(of[after]), f"{before}, {after}"
-    for kind in ("Service", "ServiceAccount", "ConfigMap", "NetworkPolicy", "PriorityClass"):
-        assert max(of[kind]) < min(of["StatefulSet"]), kind
-    for certificate in ("legacy-server", "legacy-client"):
-        assert waves[f"Certificate/{certificate}"] < min(of["Deployment"])
+def test_who_may_speak_to_whom_is_settled_before_anybody_speaks(lasting: Manifests) -> None:
+    """Services too: the servers of the bus find each other by one, and become ready only then."""
+    for kind in ("Service", "NetworkPolicy"):
+        assert max(map(_wave, lasting.of(kind))) < min(map(_wave, lasting.of("StatefulSet", "Cluster"))), kind
 
 
-def test_argo_cd_may_make_what_there_is_and_nothing_else(lasting: Manifests, gitops: Sequence[Object]) -> None:
-    (project,) = (each["spec"] for each in gitops if each["metadata"]["name"] == f"banyan-{lasting.overlay}")
-    kinds = {(each["group"], each["kind"]) for each in project["namespaceResourceWhitelist"]}
-    assert kinds == {(_group(each), each["kind"]) for each in lasting.objects if each["kind"] not in CLUSTER_WIDE}
-    for each in lasting.of(*CLUSTER_WIDE):
-        assert any(
-            (entry["group"], entry["kind"]) == (_group(each), each["kind"])
-            and fnmatch.fnmatchcase(each["metadata"]["name"], entry["name"])
-            for entry in project["clusterResourceWhitelist"]
-        ), title(each)
-    assert project["destinations"] == [
-        {"server": "https://kubernetes.default.svc", "namespace": f"banyan-{lasting.overlay}"}
-    ]
-
-
-def test_an_application_is_of_the_project_and_the_folder_of_its_name(gitops: Sequence[Object], deploy: Path) -> None:
-    (applications,) = (each["spec"] for each in gitops if each["kind"] == "ApplicationSet")
-    elements = applications["generators"][0]["list"]["elements"]
-    assert [each["environment"] for each in elements] == list(LASTING)
-    projects = {each["metadata"]["name"]: each["spec"] for each in gitops if each["kind"] == "AppProject"}
-    for each in elements:
-        made = json.loads(json.dumps(applications["template"]).replace("{{ .environment }}", each["environment"]))
-        assert made["spec"]["source"]["repoURL"] in projects[made["spec"]["project"]]["sourceRepos"]
-        assert (deploy.parent / made["spec"]["source"]["path"] / "kustomization.yaml").exists()
-    assert [each["environment"] for each in elements if each["automatic"]] == ["staging"]
+def test_a_certificate_that_is_asked_for_by_the_door_waits_for_the_door(lasting: Manifests) -> None:
+    services = min(map(_wave, lasting.of("Deployment")))
+    for each in lasting.of("Certificate"):
+        if each["spec"]["issuerRef"]["kind"] == "ClusterIssuer":
+            assert _wave(each) >= max(map(_wave, lasting.of("Gateway")))
+        else:
+            assert _wave(each) < services, title(each)
 
 
 def _keys(secret: Object) -> set[str]:
@@ -230,9 +197,8 @@ def _keys(secret: Object) -> set[str]:
     return set(template.get("data", {})) or {entry["secretKey"] for entry in secret["spec"]["data"]}
 
 
-def _group(each: Object) -> str:
-    group, _, _ = str(each["apiVersion"]).rpartition("/")
-    return group
+def _wave(each: Object) -> int:
+    return int(each["metadata"].get("annotations", {}).get(WAVE, 0))
 
 
 def _values(tree: Any) -> list[str]:
