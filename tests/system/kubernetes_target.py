@@ -22,7 +22,7 @@ from tests.system.target import text_of
 # Until the container is past its limit of memory. Nobody inside a container can SIGKILL its first process, which is
 # immune against its own namespace: the kernel does it, with all others of the container, as it does in earnest.
 GREED = "held = []\nwhile True:\n    held.append(b'x' * 2**24)\n"
-KILLED_SECONDS = 45.0
+KILLED_SECONDS = 20.0
 READY_SECONDS = 180.0
 
 

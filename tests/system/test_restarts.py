@@ -6,7 +6,7 @@ from tests.system.customers import assert_books_balance, customers
 from tests.system.shop import Shop
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)  # in a cluster a program takes longer to come back
 def test_programs_that_crash_one_after_the_other_lose_nothing(shop: Shop) -> None:
     with customers() as crowd:
         for name in shop.target.fragile:
