@@ -22,7 +22,9 @@ from tests.system.target import text_of
 # Until the container is past its limit of memory. Nobody inside a container can SIGKILL its first process, which is
 # immune against its own namespace: the kernel does it, with all others of the container, as it does in earnest.
 GREED = "held = []\nwhile True:\n    held.append(b'x' * 2**24)\n"
-KILLED_SECONDS = 20.0
+GREED_SECONDS = 20.0
+# With control groups of version 1 the kernel kills the greedy one alone.
+KILLED_SECONDS = 10.0
 READY_SECONDS = 180.0
 
 
@@ -69,7 +71,7 @@ class KubernetesTarget:
         greedy = ("tail", "/dev/zero") if program in STATEFUL else (PYTHON, "-c", GREED)
         into = ("exec", pod.name, f"--container={self._container(program, pod)}", "--")
         with contextlib.suppress(ToolFailed):  # it was killed too
-            self.cluster.kubectl(*into, *greedy, seconds=KILLED_SECONDS)
+            self.cluster.kubectl(*into, *greedy, seconds=GREED_SECONDS)
 
     def _restarts(self, program: str, pod: Pod) -> int:
         """How often its container was started again; counted on where the pod is no more."""
