@@ -3,6 +3,8 @@
 import shutil
 from pathlib import Path
 
+from packaging.markers import Marker
+
 from deploy.delivery.asking import NOT_INSTALLED, Ask, Failed
 from deploy.local.place import ROOT
 from deploy.local.programs import BY_NAME
@@ -10,6 +12,17 @@ from deploy.local.programs import BY_NAME
 TOOLS = "tools"
 # All that is delivered: an image each.
 IMAGES = (*sorted(BY_NAME), TOOLS)
+# The interpreter of the recipes' base, on each kind of machine that images are built for.
+MACHINES = ("x86_64", "aarch64")
+INSIDE = {
+    "implementation_name": "cpython",
+    "os_name": "posix",
+    "platform_python_implementation": "CPython",
+    "platform_system": "Linux",
+    "python_full_version": "3.13.0",
+    "python_version": "3.13",
+    "sys_platform": "linux",
+}
 
 
 def uv() -> str:
@@ -23,6 +36,11 @@ def selection(name: str) -> tuple[str, ...]:
     if name not in IMAGES:
         raise Failed(f"there is no {name}; there are {', '.join(IMAGES)}")
     return ("--only-group", TOOLS) if name == TOOLS else ("--no-dev", "--package", f"banyan-{name}")
+
+
+def held(marker: str) -> bool:
+    """Whether an image holds what is locked under this condition: what Windows alone needs, none does."""
+    return any(Marker(marker).evaluate({**INSIDE, "platform_machine": machine}) for machine in MACHINES)
 
 
 def export(name: str, form: str, ask: Ask, project: Path = ROOT) -> str:

@@ -17,7 +17,8 @@ from deploy.delivery.asking import Ask, Failed, ask, ended
 from deploy.local.place import ROOT, Place
 from deploy.local.programs import commit
 
-COMMIT = "banyan:commit"
+COMMIT, MARKER = "banyan:commit", "uv:package:marker"
+ALWAYS = "python_version >= '3'"
 
 
 def main() -> int:
@@ -68,10 +69,26 @@ def revision(asked: Ask) -> str:
 def make(name: str, at: str, asked: Ask, project: Path = ROOT) -> dict[str, Any]:
     """The document of an image: uv's, which calls everything a library, with the image as what it describes."""
     made: dict[str, Any] = json.loads(lock.export(name, "cyclonedx1.5", asked, project))
+    _narrow(made)
     described = made["metadata"]["component"]
     described |= {"type": "application", "name": f"{image.OURS}{name}"}
     described["properties"] = [*described.get("properties", ()), {"name": COMMIT, "value": at}]
     return made
+
+
+def _narrow(made: dict[str, Any]) -> None:
+    """Take out what the lock has for other machines than an image is."""
+    parts = [part for part in made["components"] if lock.held(_property(part, MARKER) or ALWAYS)]
+    known = {part["bom-ref"] for part in (*parts, made["metadata"]["component"])}
+    edges = [edge for edge in made["dependencies"] if edge["ref"] in known]
+    for edge in edges:
+        if "dependsOn" in edge:
+            edge["dependsOn"] = [ref for ref in edge["dependsOn"] if ref in known]
+    made |= {"components": parts, "dependencies": edges}
+
+
+def _property(part: dict[str, Any], name: str) -> str | None:
+    return next((found["value"] for found in part.get("properties", ()) if found["name"] == name), None)
 
 
 def _unpack(sha: str, name: str, folder: Path, asked: Ask) -> None:
@@ -92,7 +109,7 @@ def write(made: dict[str, Any], file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(made, indent=2) + "\n")
     described, parts = made["metadata"]["component"], made["components"]
-    at = next(found["value"] for found in described["properties"] if found["name"] == COMMIT)
+    at = _property(described, COMMIT)
     bought = [part for part in parts if "purl" in part]
     ours = f", {len(parts) - len(bought)} of ours" if len(parts) > len(bought) else ""
     print(f"{described['name']:<18} {at}  {len(bought)} packages{ours}: {_shown(file)}")

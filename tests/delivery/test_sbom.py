@@ -36,7 +36,8 @@ def needed(wanted: list[dict[str, Any]]) -> set[tuple[str, str]]:
         seen.add(pair)
         package, extra = locked()[pair[0]], pair[1]
         further = package.get("optional-dependencies", {}).get(extra, []) if extra else package.get("dependencies", [])
-        left += [(one["name"], part) for one in further for part in ("", *one.get("extra", ()))]
+        inside = [one for one in further if lock.held(one.get("marker", "python_version >= '3'"))]
+        left += [(one["name"], part) for one in inside for part in ("", *one.get("extra", ()))]
     return {(name, locked()[name]["version"]) for name, _ in seen}
 
 
@@ -81,6 +82,12 @@ def test_each_package_has_an_address_and_hashes_and_all_references_lead_somewher
     known = {part["bom-ref"] for part in (*document["components"], document["metadata"]["component"])}
     for edge in document["dependencies"]:
         assert {edge["ref"], *edge.get("dependsOn", ())} <= known
+
+
+def test_what_only_other_machines_need_is_not_in_it() -> None:
+    everything = json.loads(lock.export("legacy", "cyclonedx1.5", ask))
+    names, ours = ({part["name"] for part in one["components"]} for one in (everything, sbom.make("legacy", "", ask)))
+    assert names - ours == {"tzdata"}, "psycopg needs the time zones of Windows"
 
 
 def test_there_is_one_for_everything_that_is_delivered() -> None:
