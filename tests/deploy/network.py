@@ -7,7 +7,7 @@ a direction may do anything in it.
 import csv
 import functools
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from deploy.local.place import ROOT
@@ -36,12 +36,14 @@ class Policies:
 
     policies: list[dict[str, Any]]
     pods: list[Endpoint]
+    namespace: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, manifests: Manifests, guests: Iterable[str] = ()) -> "Policies":
         """With pods that are no part of the overlay: who runs a command starts them, under the name of it."""
         started = [Endpoint(name, {NAME: name}, {}) for name in guests]
-        return cls(manifests.of("NetworkPolicy"), [*endpoints(manifests), *started])
+        labels = {"kubernetes.io/metadata.name": name for name in manifests.names("Namespace")}
+        return cls(manifests.of("NetworkPolicy"), [*endpoints(manifests), *started], labels)
 
     def edges(self) -> set[Edge]:
         """Each port of each pod, for each other pod that may reach it."""
@@ -61,7 +63,8 @@ class Policies:
     def _lets(self, pod: Endpoint, direction: str, peer: Endpoint, target: Endpoint, port: int) -> bool:
         rules = self.rules(pod, direction)
         return rules is None or any(
-            _is_peer(each, direction, peer) and _is_port(each.get("ports"), target, port) for each in rules
+            _is_peer(each, direction, peer, self.namespace) and _is_port(each.get("ports"), target, port)
+            for each in rules
         )
 
     def rules(self, pod: Endpoint, direction: str) -> list[dict[str, Any]] | None:
@@ -89,16 +92,15 @@ def _types(spec: Mapping[str, Any]) -> Iterable[str]:
     return types
 
 
-def _is_peer(rule: Mapping[str, Any], direction: str, pod: Endpoint) -> bool:
-    """A pod of this namespace; an address block is for those who are no pods, a namespace for those of others."""
+def _is_peer(rule: Mapping[str, Any], direction: str, pod: Endpoint, namespace: Mapping[str, str]) -> bool:
+    """A pod of this namespace. A block of addresses is for those who are no pods."""
     peers = rule.get(_PEERS[direction])
     return not peers or any(
-        "podSelector" in each and _here(each) and selects(each["podSelector"], pod.labels) for each in peers
+        "ipBlock" not in each
+        and selects(each.get("namespaceSelector", {}), namespace)
+        and selects(each.get("podSelector", {}), pod.labels)
+        for each in peers
     )
-
-
-def _here(peer: Mapping[str, Any]) -> bool:
-    return "namespaceSelector" not in peer or peer["namespaceSelector"] == {}
 
 
 def _is_port(ports: Iterable[Mapping[str, Any]] | None, target: Endpoint, port: int) -> bool:

@@ -1,6 +1,8 @@
 """Every rule holds for every overlay that it is for, and notices the one thing that is broken for it."""
 
+import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,7 @@ from tests.deploy.left_out import LEFT_OUT
 from tests.deploy.rendering import OVERLAYS
 from tests.deploy.rules import RULES, Rule
 
+FOLDER = Path(__file__).parent
 TOOLS = {"polaris", "kube-score", "kubescape", "banyan"}
 
 
@@ -38,3 +41,10 @@ def test_each_rule_of_a_tool_is_asked_once_or_left_out_for_a_reason() -> None:
 
 def test_no_two_rules_have_one_name() -> None:
     assert len({rule.title for rule in RULES}) == len(RULES)
+
+
+def test_a_reason_to_leave_a_rule_out_names_rules_that_there_are() -> None:
+    titles, texts = {rule.title for rule in RULES}, " ".join(LEFT_OUT.values())
+    named = set(re.findall(r"[a-z]+(?:_[a-z]+){3,}", texts))
+    assert named - titles == set()
+    assert all((FOLDER / file).is_file() for file in re.findall(r"rules/\w+\.py", texts))
