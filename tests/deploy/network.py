@@ -42,7 +42,8 @@ class Policies:
     def of(cls, manifests: Manifests, guests: Iterable[str] = ()) -> "Policies":
         """With pods that are no part of the overlay: who runs a command starts them, under the name of it."""
         started = [Endpoint(name, {NAME: name}, {}) for name in guests]
-        labels = {"kubernetes.io/metadata.name": name for name in manifests.names("Namespace")}
+        (namespace,) = manifests.names("Namespace")
+        labels = {"kubernetes.io/metadata.name": namespace}
         return cls(manifests.of("NetworkPolicy"), [*endpoints(manifests), *started], labels)
 
     def edges(self) -> set[Edge]:
