@@ -18,7 +18,7 @@ _FOLDERS = {"SECRETS_DIR"}
 # What the environments are free to say otherwise: how much is told to whom, how many, how long.
 _OF_THE_ENVIRONMENT = {
     "OTLP_ENDPOINT", "TRACE_RATIO", "COMMIT", "PORT", "HOST", "STREAM_REPLICAS", "DATABASE_POOL", "OPERATOR_EMAIL",
-    "LEGACY_CA", "LEGACY_CERTIFICATE", "LEGACY_KEY", "FAULTS", "DRAIN_SECONDS", "GRACE_SECONDS",
+    "LEGACY_CA", "LEGACY_CERTIFICATE", "LEGACY_KEY", "FAULTS", "DRAIN_SECONDS", "GRACE_SECONDS", "RATE_READ",
 }  # fmt: skip
 
 
