@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 _NO_KIND = "there is no such object here; whoever adds one finds the rule here"
 _BY_SCHEMA = "the schema of the version refuses it"
-_OF_THE_CLUSTER = "asks about the cluster itself, which is not described here"
+_OF_THE_CLUSTER = "asks about the cluster itself, or its operators' versions, which are not described here"
 _NO_IDEA = "lists what there is, without saying what would be right"
 _NO_RIGHTS = "nobody_has_a_right_in_the_cluster leaves nothing to ask about"
 _BY_US = "the same is asked for more exactly by"
@@ -16,6 +16,11 @@ LEFT_OUT: Mapping[str, str] = {
     "polaris: clusterrolebindingPodExecAttach": _NO_RIGHTS,
     "polaris: rolebindingRolePodExecAttach": _NO_RIGHTS,
     "polaris: rolebindingClusterRolePodExecAttach": _NO_RIGHTS,
+    "polaris: pdbMinAvailableEqualToHPAMinReplicas": f"{_BY_US} a_node_can_be_drained_and_one_replica_stays",
+    "polaris: pdbMinAvailableGreaterThanHPAMaxReplicas": f"{_BY_US} a_node_can_be_drained_and_one_replica_stays",
+    "polaris: gatewayInsecureFrontendValidation": "customers have no certificates",
+    "polaris: httpRouteBackendTLSMissing": "TLS ends at the door; behind it network policies say who may speak to whom",
+    "polaris: kgatewayBackendTLSVerificationDisabled": _NO_KIND,
     "kube-score: container-resource-requests-equal-limits": "optional there; what is idle need not be paid for",
     "kube-score: container-cpu-requests-equal-limits": "optional there, as above",
     "kube-score: container-memory-requests-equal-limits": "optional there, as above",
@@ -28,6 +33,10 @@ LEFT_OUT: Mapping[str, str] = {
     "kube-score: deployment-strategy": f"{_BY_US} a_new_version_takes_no_replica_away",
     "kube-score: deployment-replicas": f"{_BY_US} there_are_two_or_more_of_everything",
     "kube-score: statefulset-has-host-podantiaffinity": f"{_BY_US} replicas_are_spread_over_nodes_and_zones",
+    **dict.fromkeys(
+        (f"kubescape: C-{number:04}" for number in (5, 52, 66, 67, 68, 69, 70, 79, 81, 87, 88, 90, 91)), _OF_THE_CLUSTER
+    ),
+    "kubescape: C-0031": _NO_RIGHTS,
     "kubescape: C-0004": "replaced there by C-0269 and C-0271",
     "kubescape: C-0009": "replaced there by C-0268 to C-0271",
     "kubescape: C-0050": "replaced there by C-0268 and C-0270",

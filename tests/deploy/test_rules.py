@@ -8,18 +8,18 @@ import pytest
 
 from tests.deploy.conftest import Render
 from tests.deploy.left_out import LEFT_OUT
-from tests.deploy.rendering import OVERLAYS
 from tests.deploy.rules import RULES, Rule
 
 FOLDER = Path(__file__).parent
 TOOLS = {"polaris", "kube-score", "kubescape", "banyan"}
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.title)
+HELD = [pytest.param(rule, overlay, id=f"{rule.title}-{overlay}") for rule in RULES for overlay in rule.overlays]
+
+
+@pytest.mark.parametrize(("rule", "overlay"), HELD)
 def test_a_rule_holds(rule: Rule, overlay: str, rendered: Render) -> None:
-    if overlay in rule.overlays:
-        assert sorted(rule.findings(rendered(overlay))) == []
+    assert sorted(rule.findings(rendered(overlay))) == []
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.title)

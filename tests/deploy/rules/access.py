@@ -113,32 +113,3 @@ def _(manifests: Manifests) -> None:
     rules = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]}]
     role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "all"}, "rules": rules}
     manifests.objects.append(role)
-
-
-@rule("kubescape: C-0263", "polaris: tlsSettingsMissing", overlays=LASTING)
-def the_way_in_is_encrypted(manifests: Manifests) -> Iterator[str]:
-    for gateway in manifests.of("Gateway"):
-        for listener in gateway["spec"]["listeners"]:
-            secure = listener["protocol"] == "HTTPS" and listener.get("tls", {}).get("certificateRefs")
-            if not secure and not _only_redirects(manifests, listener["name"]):
-                yield f"{title(gateway)} {listener['name']}"
-    yield from (title(each) for each in manifests.of("Ingress"))
-    if not manifests.of("Gateway"):
-        yield "no gateway"
-
-
-def _only_redirects(manifests: Manifests, listener: str) -> bool:
-    routes = [
-        route
-        for route in manifests.of("HTTPRoute")
-        if any(parent.get("sectionName") in (None, listener) for parent in route["spec"]["parentRefs"])
-    ]
-    rules = [each for route in routes for each in route["spec"]["rules"]]
-    return all(any(step["type"] == "RequestRedirect" for step in each.get("filters", ())) for each in rules)
-
-
-@the_way_in_is_encrypted.broken_by
-def _(manifests: Manifests) -> None:
-    for listener in manifests.of("Gateway")[0]["spec"]["listeners"]:
-        listener.update(protocol="HTTP")
-        listener.pop("tls", None)

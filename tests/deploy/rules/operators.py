@@ -2,50 +2,13 @@
 
 from collections.abc import Iterator
 
-from tests.deploy.made import addresses, endpoints, port_behind, secrets
+from tests.deploy.made import endpoints, port_behind, secrets
 from tests.deploy.manifests import Manifests, selects, title
 from tests.deploy.rendering import Object
 from tests.deploy.rules.rule import LASTING, rule
 
-_STORES = ("SecretStore", "ClusterSecretStore")
 # Stores and issuers of a cluster belong to whoever runs it.
 _OF_THE_CLUSTER = {"ClusterSecretStore", "ClusterIssuer"}
-
-
-@rule("kube-score: ingress-targets-service", overlays=LASTING)
-def a_route_leads_to_a_service(manifests: Manifests) -> Iterator[str]:
-    for route in manifests.of("HTTPRoute"):
-        for each in route["spec"]["rules"]:
-            for backend in each.get("backendRefs", ()):
-                address = addresses(manifests).get(backend["name"])
-                if not address or backend["port"] not in address.ports:
-                    yield f"{title(route)}: {backend}"
-    if not manifests.of("HTTPRoute"):
-        yield "no route"
-
-
-@a_route_leads_to_a_service.broken_by
-def _(manifests: Manifests) -> None:
-    rules = [each for route in manifests.of("HTTPRoute") for each in route["spec"]["rules"]]
-    next(each for each in rules if each.get("backendRefs"))["backendRefs"][0]["port"] = 80
-
-
-@rule("kubescape: C-0266", overlays=LASTING)
-def only_the_one_door_is_reached_from_outside(manifests: Manifests) -> Iterator[str]:
-    for route in manifests.of("HTTPRoute"):
-        for each in route["spec"]["rules"]:
-            backends = each.get("backendRefs", ())
-            yield from (f"{title(route)}: {backend['name']}" for backend in backends if backend["name"] != "gateway")
-            if backends and not each.get("timeouts", {}).get("request"):
-                yield f"{title(route)} has no time limit"
-        gateways = manifests.names("Gateway")
-        yield from (f"{title(route)} {ref}" for ref in route["spec"]["parentRefs"] if ref["name"] not in gateways)
-
-
-@only_the_one_door_is_reached_from_outside.broken_by
-def _(manifests: Manifests) -> None:
-    rules = [each for route in manifests.of("HTTPRoute") for each in route["spec"]["rules"]]
-    next(each for each in rules if each.get("backendRefs"))["backendRefs"][0]["name"] = "orders"
 
 
 @rule("banyan", overlays=LASTING)
