@@ -1,21 +1,31 @@
 """What is waived of checkov's findings, and that nothing is waived in silence. Checkov itself: `make deploy-test`."""
 
-from tests.deploy.checkov import Waiver, failures, unused, unwaived, waivers
+from deploy.local.place import ROOT
+from tests.deploy.checkov import PACKAGE, Waiver, failures, unused, unwaived, waivers
 
 REPORT = {
     "results": {
         "failed_checks": [
-            {"resource": "Deployment.banyan.orders", "check_id": "CKV_K8S_43", "check_name": "Image should use digest"}
+            {
+                "file_path": "/local.yaml",
+                "resource": "Deployment.banyan.orders",
+                "check_id": "CKV_K8S_43",
+                "check_name": "Image should use digest",
+            }
         ]
     }
 }
-(FOUND,) = failures("local", REPORT)
+(FOUND,) = failures(REPORT)
 WAIVER = Waiver("CKV_K8S_43", ("Deployment/orders",), "the tag is a commit")
 
 
 def test_each_waiver_says_why() -> None:
     assert [each.check for each in waivers() if len(each.reason.split()) < 6 or not each.objects] == []
     assert len({each.check for each in waivers()}) == len(waivers())
+
+
+def test_it_is_the_checkov_that_looks_at_recipes_of_images_as_well() -> None:
+    assert f"CHECKOV := {PACKAGE}\n" in (ROOT / "Makefile").read_text()
 
 
 def test_an_object_is_known_by_its_kind_and_name() -> None:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from deploy.kubernetes import edges as edges_of_deploy
 from tests.deploy.made import NAME, Endpoint
-from tests.deploy.network import Policies
+from tests.deploy.network import Policies, table
 
 SHOP = Endpoint("shop", {NAME: "shop"}, {})
 STORE = Endpoint("store", {NAME: "store"}, {"sql": 5432, "metrics": 9187})
@@ -91,3 +92,15 @@ def test_who_is_outside_is_told_with_his_ports() -> None:
     assert [(each.pod, each.outsider, each.ports) for each in policies.outsiders()] == [
         ("store", "keda/operator", (("TCP", 8222),))
     ]
+
+
+def test_the_policies_are_those_of_the_table() -> None:
+    for part, text in edges_of_deploy.texts().items():
+        file = edges_of_deploy.DEPLOY / part / "policies.yaml"
+        assert file.read_text() == text, "python -m deploy.kubernetes.edges"
+
+
+def test_each_edge_says_why_and_is_there_once() -> None:
+    rows = [(line["from"], line["to"], line["port"]) for line in table()]
+    assert len(set(rows)) == len(rows)
+    assert [line for line in table() if not line["why"].strip()] == []
