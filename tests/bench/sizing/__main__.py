@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from deploy.compose import project
-from deploy.kubernetes.cluster import SIDECARS
 from deploy.local.place import ROOT
 from deploy.local.programs import commit
 from deploy.local.screen import RunError, Screen, Step
@@ -31,7 +30,7 @@ from tests.deploy.rendering import RenderError, copy_of_deploy, kustomize
 PAGE = ROOT / "docs" / "sizing.md"
 # Held by a process that does nothing, as Kubernetes holds a pod: no container of a manifest.
 PAUSE = "legacy-pod"
-CALLED = {f"legacy-{sidecar}": sidecar for sidecar in SIDECARS}
+CALLED = {"legacy-envoy": "envoy"}
 BEGIN_SECONDS = 60.0
 # Of the seconds: on a machine that is too busy to be looked at, figures say nothing.
 ENOUGH = 0.8

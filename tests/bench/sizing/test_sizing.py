@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from deploy.compose import project
 from deploy.local.screen import RunError
 from tests.bench.sizing import figures, report
-from tests.bench.sizing.__main__ import by_program
+from tests.bench.sizing.__main__ import by_program, containers
 from tests.bench.sizing.sampling import Sample, read
 from tests.deploy.manifests import Manifests
 
@@ -108,3 +109,21 @@ def test_replicas_count_together_and_a_gap_is_refused() -> None:
     assert len(by_program(dict.fromkeys(running, [second] * 9), running, 10)["orders"]) == 16
     with pytest.raises(RunError, match="6 of 10 seconds"):
         by_program({"shop-orders-1": [second] * 9, "shop-orders-2": [second] * 7}, running, 10)
+
+
+def listed(*absent: str) -> str:
+    """What `docker ps` tells of a whole shop, and of what somebody looks on with."""
+    services = [*project.RUNNING, "legacy-envoy", "prometheus"]
+    return "".join(f"shop-{name}-1 {name}\n" for name in services if name not in absent)
+
+
+def test_the_containers_of_a_project_are_known_by_their_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPOSE_PROJECT_NAME", "shop")
+    monkeypatch.setattr(project, "docker", lambda *_: listed())
+    running = containers()
+    assert running["shop-orders-db-1"] == "orders-db"
+    assert running["shop-legacy-envoy-1"] == "envoy"
+    assert running.keys().isdisjoint({"shop-legacy-pod-1", "shop-prometheus-1"})
+    monkeypatch.setattr(project, "docker", lambda *_: listed("nats"))
+    with pytest.raises(RunError, match="not running in the project shop: nats"):
+        containers()
