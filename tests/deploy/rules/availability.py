@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.deploy.manifests import Manifests, Pod, selects, title
+from tests.deploy.quantities import number_of
 from tests.deploy.rendering import Object
 from tests.deploy.rules.rule import LASTING, rule
 
@@ -122,19 +123,31 @@ def _(manifests: Manifests) -> None:
 
 
 @rule("banyan")
-def what_is_measured_in_percent_of_a_request_has_one(manifests: Manifests) -> Iterator[str]:
-    """Of the pod's containers together: one without a request, and the HPA decides nothing."""
-    for pod in manifests.pods():
-        if pod.name in scalers(manifests):
-            for each in pod.containers():
-                if not each.runs_once and "cpu" not in each.spec.get("resources", {}).get("requests", {}):
-                    yield str(each)
+def a_replica_is_busy_before_another_one_comes(manifests: Manifests) -> Iterator[str]:
+    """In processor time, and not in percent of a request: that is what it takes at rest, and no measure of busy."""
+    for each in manifests.of(*_SCALED):
+        pods = [pod for pod in manifests.pods() if pod.name == each["spec"]["scaleTargetRef"]["name"]]
+        mains = [one.spec for pod in pods for one in pod.containers() if not one.init]
+        limit = max((number_of(spec["resources"]["limits"]["cpu"]) for spec in mains), default=number_of(1))
+        for kind, value in processor_time(each) or [("nothing", "0")]:
+            if kind != "AverageValue" or not limit / 4 <= number_of(value) < limit:
+                yield f"{title(each)} {kind} {value} of {limit}"
 
 
-@what_is_measured_in_percent_of_a_request_has_one.broken_by
+def processor_time(scaler: Object) -> list[tuple[str, str]]:
+    """How it is measured, and from where on there are too few."""
+    spec = scaler["spec"]
+    if scaler["kind"] == "ScaledObject":
+        found = [each for each in spec["triggers"] if each["type"] == "cpu"]
+        return [(each.get("metricType", ""), each["metadata"]["value"]) for each in found]
+    targets = [each["resource"]["target"] for each in spec.get("metrics", ()) if each["type"] == "Resource"]
+    return [(each["type"], each.get("averageValue", "0")) for each in targets]
+
+
+@a_replica_is_busy_before_another_one_comes.broken_by
 def _(manifests: Manifests) -> None:
-    pod = next(pod for pod in manifests.pods() if pod.name in scalers(manifests))
-    next(each for each in pod.containers() if not each.runs_once).spec["resources"] = {}
+    target = manifests.of("HorizontalPodAutoscaler")[0]["spec"]["metrics"][0]["resource"]["target"]
+    target.update(type="Utilization", averageUtilization=70)
 
 
 @rule(
