@@ -45,8 +45,8 @@ def scan() -> None:
 
 
 def push() -> None:
-    image.publishable()
     layout, repository = image.made(_service()), _repository(_service())
+    image.commit(layout)
     repository.push(str(layout.folder), layout.digest)
     print(f"pushed {repository.name}@{layout.digest}, without a tag")
 
@@ -58,9 +58,10 @@ def sign() -> None:
 
 
 def tag() -> None:
-    commit, layout, repository = image.publishable(), image.made(_service()), _repository(_service())
-    repository.tag(layout.digest, commit.sha)
-    print(f"{repository.name}:{commit.sha} is {layout.digest}")
+    layout, repository = image.made(_service()), _repository(_service())
+    commit = image.commit(layout)
+    repository.tag(layout.digest, commit)
+    print(f"{repository.name}:{commit} is {layout.digest}")
 
 
 def carried() -> None:

@@ -1,15 +1,18 @@
-"""Builds the image of one service into a folder: with PLATFORMS for each of them, by a builder that can do it, with what
-is known of its making attached; without, for this machine, by any engine."""
+"""Builds the image of one service into a folder: with PLATFORMS for each of them, by a builder that can do it, with
+what is known of its making attached; without, for this machine, by any engine."""
 
 import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from deploy.delivery.image import REVISION
+from deploy.kubernetes.promote import DIGITS
 from deploy.local.place import ROOT
 from deploy.pipeline.layout import Layout
 from deploy.pipeline.tools import Failed, Run
-from tests.images.building import DIRTY, Build, BuildError, Commit, checked_out
+from tests.images.building import Build, BuildError, checked_out
 
 PLACE = ROOT / ".banyan" / "pipeline"
 SERVICES = sorted(file.parent.name for file in ROOT.glob("services/*/pyproject.toml"))
@@ -21,7 +24,7 @@ SCANNER = "docker/buildkit-syft-scanner:1.12.0@sha256:ae4f3b554449e7e25548e7d8cc
 
 def build(service: str, run: Run, environ: Mapping[str, str] = os.environ) -> dict[str, Layout]:
     """Make it, and give the folder of each platform. Raises `Failed`."""
-    commit, folder = checked_out(), PLACE / service
+    made_from, folder = checked_out(), PLACE / service
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     archive = folder / "image.tar"
@@ -29,10 +32,10 @@ def build(service: str, run: Run, environ: Mapping[str, str] = os.environ) -> di
     try:
         if platforms:
             options = (*published(service, archive), *cache(service, environ))
-            Build(commit, options=options, variables={"PLATFORMS": platforms}).shown(service)
+            Build(made_from, options=options, variables={"PLATFORMS": platforms}).shown(service)
         else:
-            Build(commit).shown(service)
-            run(("docker", "save", "--output", str(archive), commit.tag(service)))
+            Build(made_from).shown(service)
+            run(("docker", "save", "--output", str(archive), made_from.tag(service)))
     except BuildError as error:
         raise Failed(str(error)) from error
     return Layout.unpacked(archive, folder / "all").split(folder)
@@ -68,9 +71,9 @@ def scannable(service: str) -> list[Path]:
     return sorted(file.parent for file in (PLACE / service).glob("*/index.json") if file.parent.name != "all")
 
 
-def publishable() -> Commit:
-    """The commit that is checked out, if it says all that an image is made from."""
-    commit = checked_out()
-    if commit.sha.endswith(DIRTY):
-        raise Failed("the checkout was changed: what is pushed is named by a commit, and that has to be all of it")
-    return commit
+def commit(layout: Layout) -> str:
+    """What an image says that it is made from: its name, whatever is checked out by now. Raises `Failed`."""
+    said = " and ".join(sorted(layout.labels(REVISION)))
+    if not re.fullmatch(rf"[0-9a-f]{{{DIGITS}}}", said):
+        raise Failed(f"it is of {said}: what is pushed is made from one commit, and from nothing but that")
+    return said

@@ -50,6 +50,15 @@ class Layout:
         """One folder for each platform, `linux-amd64`, that a scanner can be shown: of the very same bytes."""
         return {name: self._only(each, beside / name.replace("/", "-")) for name, each in self.images().items()}
 
+    def labels(self, name: str) -> set[str]:
+        """What the images of all platforms say under this name."""
+        configurations = (self.configuration(each) for each in self.images().values())
+        return {str(each.get("config", {}).get("Labels", {}).get(name)) for each in configurations}
+
+    def configuration(self, image: dict[str, Any]) -> dict[str, Any]:
+        """How an image is run, and for which platform."""
+        return self.blob(self.blob(image["digest"])["config"]["digest"])
+
     def blob(self, digest: str) -> dict[str, Any]:
         """A JSON document of the image."""
         return _read(self.folder / "blobs" / digest.replace(":", "/"))
@@ -62,7 +71,7 @@ class Layout:
         return Layout(folder)
 
     def _platform_of(self, image: dict[str, Any]) -> str:
-        return _platform(self.blob(self.blob(image["digest"])["config"]["digest"]))
+        return _platform(self.configuration(image))
 
 
 def _platform(named: dict[str, Any]) -> str:

@@ -1,0 +1,1 @@
+"""What the workflows are held to, a subject a file."""
