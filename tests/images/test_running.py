@@ -79,7 +79,7 @@ def test_it_tells_its_commit_when_it_is_asked_and_in_every_line(
     told = json.loads(container.call("GET", "/healthz"))
     assert (told["service"], told["commit"]) == (ours, commit.sha)
     lines = [json.loads(line) for line in container.log().splitlines()]
-    assert {(line["service"], line["version"], line["commit"]) for line in lines} <= {
+    assert {(line["service"], line["version"], line["commit"]) for line in lines} == {
         (ours, told["version"], commit.sha)
     }
 
