@@ -3,11 +3,14 @@
 import asyncio
 import os
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
 import pytest
 from pydantic import SecretStr
+from sqlalchemy.engine import URL, make_url
 
 from chassis import migrate
 from chassis.settings import DatabaseSettings
@@ -15,6 +18,7 @@ from chassis.storage import Database
 from conftest import MakeDatabase, ServiceDatabase
 
 APPS = Path(__file__).parent / "apps"
+SSL_REQUEST = (80877103).to_bytes(4, "big")  # of PostgreSQL's protocol
 
 
 async def revision(of: ServiceDatabase) -> str | None:
@@ -70,6 +74,46 @@ async def test_the_command_migrates(make_database: MakeDatabase) -> None:
     empty = await make_database("sample", migrated=False)
     code, output = await run(empty.url, empty.password)
     assert (code, output.splitlines()[-1]) == (0, "sample stands at revision 0002")
+
+
+@asynccontextmanager
+async def starting(url: URL, refusals: int) -> AsyncIterator[URL]:
+    """A server before the one at `url` that says, so many times, that it is still starting up."""
+    left = refusals
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal left
+        asked = await reader.read(4096)
+        if asked[4:8] == SSL_REQUEST:
+            writer.write(b"N")
+            asked = await reader.read(4096)
+        if left > 0:
+            left -= 1
+            fields = b"SFATAL\0C57P03\0Mthe database system is starting up\0\0"
+            writer.write(b"E" + (len(fields) + 4).to_bytes(4, "big") + fields)
+            writer.close()
+            return
+        there, back = await asyncio.open_connection(url.host, url.port)
+        back.write(asked)
+        await asyncio.gather(_copy(reader, back), _copy(there, writer))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield url.set(host="127.0.0.1", port=server.sockets[0].getsockname()[1])
+    assert left == 0
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while received := await reader.read(65536):
+        writer.write(received)
+    writer.close()
+
+
+async def test_the_command_waits_for_a_server_that_is_starting_up(make_database: MakeDatabase) -> None:
+    empty = await make_database("sample", migrated=False)
+    async with starting(make_url(empty.url), refusals=2) as url:
+        code, output = await run(url.render_as_string(hide_password=False), empty.password)
+    assert code == 0, output
 
 
 async def test_replicas_that_migrate_at_once_do_it_once(make_database: MakeDatabase) -> None:

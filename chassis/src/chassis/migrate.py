@@ -7,7 +7,6 @@ is: old and new code live together (docs/decisions/0012), and who is rolled back
 
 import argparse
 import asyncio
-import contextlib
 import sys
 import time
 from typing import Any
@@ -85,6 +84,13 @@ def _run_in(connection: Any, metadata: sa.MetaData) -> None:
         context.run_migrations()
 
 
+def _not_there_yet(error: BaseException) -> bool:
+    """Nobody listens, or somebody who is still starting; SQLAlchemy wraps what the server says twice."""
+    if isinstance(error, sa.exc.DBAPIError):
+        return isinstance(getattr(error.orig, "__cause__", None), asyncpg.CannotConnectNowError)
+    return isinstance(error, OSError)
+
+
 class Settings(ServiceSettings, DatabaseSettings):
     """A service's settings, as far as migrating needs them."""
 
@@ -100,9 +106,12 @@ def main() -> None:
     settings = load(Settings)
     deadline = time.monotonic() + 60
     while True:
-        with contextlib.suppress(OSError, asyncpg.CannotConnectNowError):
+        try:
             found = asyncio.run(upgrade(service, settings.database_url, settings.database_password.get_secret_value()))
             break
+        except (OSError, sa.exc.DBAPIError) as error:
+            if not _not_there_yet(error):
+                raise
         if time.monotonic() > deadline:
             sys.stderr.write(f"migrate {service}: no database at {settings.database_url}\n")
             raise SystemExit(1)
