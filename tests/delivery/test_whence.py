@@ -92,7 +92,7 @@ def test_of_an_image_that_was_pulled_the_registry_is_asked_by_digest(root: Path,
     pulled = json.loads(recorded("engine").out)
     pulled[0]["RepoDigests"] = ["elsewhere.example:5000/catalog@sha256:1", "ghcr.io/banyan-shop/catalog@sha256:2"]
     asked = told(engine=Answer(0, json.dumps(pulled)), registry=recorded("registry-one-platform"))
-    found = of("ghcr.io/banyan-shop/catalog:latest", root, asked)
+    found = of("ghcr.io/banyan-shop/catalog:today", root, asked)
     assert found.remote == "ghcr.io/banyan-shop/catalog@sha256:2"
     assert found.sbom.startswith("attached")
     assert next(line for line in asked.asked if line.startswith(REGISTRY)).endswith("banyan-shop/catalog@sha256:2")
