@@ -40,10 +40,10 @@ class Edge:
         """What each end that is ours agrees to."""
         ports = [{"protocol": "TCP", "port": port} for port in self.ports]
         if _is_ours(self.source):
-            rule = {"to": _peers(self.target), "ports": ports}
+            rule = {**_peers("to", self.target), "ports": ports}
             yield _policy(f"{_plain(self.source)}-to-{_plain(self.target)}", self.source, {"egress": [rule]})
         if _is_ours(self.target):
-            rule = {"from": _peers(self.source), "ports": ports}
+            rule = {**_peers("from", self.source), "ports": ports}
             yield _policy(f"{_plain(self.target)}-from-{_plain(self.source)}", self.target, {"ingress": [rule]})
 
 
@@ -97,15 +97,15 @@ def _policy(name: str, pod: str | None, rules: Mapping[str, Any], types: Sequenc
     return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": name}, "spec": spec}
 
 
-def _peers(name: str) -> list[Object]:
-    """Whom a rule is about; anybody, if that is nobody in particular."""
+def _peers(direction: str, name: str) -> Object:
+    """Whom a rule is about. Who is not said is anybody, and an empty list would be dropped by the API server."""
     if name == OUTSIDE:
-        return []
+        return {}
     namespace, _, pod = name.rpartition("/")
     peer: Object = {"podSelector": _labelled(pod)}
     if namespace:
         peer["namespaceSelector"] = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
-    return [peer]
+    return {direction: [peer]}
 
 
 def _labelled(pod: str) -> Object:
