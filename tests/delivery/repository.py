@@ -102,7 +102,7 @@ def triggers(workflow: Yaml) -> Mapping[str, Yaml]:
 
 def only_on_main(job: Job) -> bool:
     """Whether it is written down that it runs for what was merged alone."""
-    return job.body.get("if") == "github.event_name == 'push' && github.ref == 'refs/heads/main'"
+    return job.body.get("if") == "github.event_name != 'pull_request' && github.ref == 'refs/heads/main'"
 
 
 @cache

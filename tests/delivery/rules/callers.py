@@ -106,9 +106,12 @@ def what_is_merged_runs_when_it_is_on_main(repository: Repository) -> Iterator[s
     for name, workflow in repository.callers.items():
         if triggers(workflow)["push"].get("branches") != ["main"]:
             yield f"{name}.yml"
+        if "workflow_dispatch" not in triggers(workflow):
+            yield f"{name}.yml: what has failed cannot be asked for again"
 
 
 what_is_merged_runs_when_it_is_on_main.broken_by_change(ORDERS, "branches: [main]", "branches: [next]")
+what_is_merged_runs_when_it_is_on_main.broken_by_change(ORDERS, "  workflow_dispatch:\n", "")
 
 
 @rule

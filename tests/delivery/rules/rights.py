@@ -12,6 +12,11 @@ ORDERS = f"{WORKFLOWS}orders.yml"
 PROMOTED = f"{WORKFLOWS}promoted.yml"
 USES = re.compile(r"(?m)^\s*(?:- )?uses: (?P<action>\S+?)(?:@(?P<commit>\S+))?(?: # (?P<version>\S+))?$")
 READ = {"contents": "read"}
+# With one group for all of main, of three pushes the second would never be built.
+EACH_COMMIT = {
+    "group": "${{ github.workflow }}-${{ github.event_name == 'pull_request' && github.ref || github.sha }}",
+    "cancel-in-progress": "${{ github.event_name == 'pull_request' }}",
+}
 
 
 @rule
@@ -66,10 +71,10 @@ def what_a_pull_request_starts_may_only_read(repository: Repository) -> Iterator
 
 
 what_a_pull_request_starts_may_only_read.broken_by_change(
-    SERVICE, "if: github.event_name == 'push' && github.ref == 'refs/heads/main'", "if: always()"
+    SERVICE, "if: github.event_name != 'pull_request' && github.ref == 'refs/heads/main'", "if: always()"
 )
 what_a_pull_request_starts_may_only_read.broken_by_change(
-    SERVICE, "github.event_name == 'push' && github.ref", "github.event_name == 'push' || github.ref"
+    SERVICE, "github.event_name != 'pull_request' && github.ref", "github.event_name != 'pull_request' || github.ref"
 )
 what_a_pull_request_starts_may_only_read.broken_by_change(
     SYSTEM, "  kind:\n", "  kind:\n    permissions: {packages: write}\n"
@@ -116,15 +121,20 @@ def each_workflow_says_what_happens_to_a_second_run(repository: Repository) -> I
             *workflow.get("concurrency", {})
         }:
             yield path
+        if "pull_request" in triggers(workflow) and workflow.get("concurrency") != EACH_COMMIT:
+            yield f"{path}: a commit of main could be left out, or an old one of a pull request goes on"
     publish = repository.job(SERVICE, "publish").body.get("concurrency", {})
-    if publish != {"group": "publish-${{ inputs.service }}", "cancel-in-progress": False}:
-        yield "what publishes could be cut off"
+    if publish != {"group": "publish-${{ inputs.service }}", "cancel-in-progress": False, "queue": "max"}:
+        yield "what publishes could be cut off or left out"
 
 
 each_workflow_says_what_happens_to_a_second_run.broken_by_change(SYSTEM, "concurrency:", "env:")
+each_workflow_says_what_happens_to_a_second_run.broken_by_change(SYSTEM, " || github.sha", " || github.ref")
+each_workflow_says_what_happens_to_a_second_run.broken_by_change(ORDERS, " || github.sha", " || github.ref")
 each_workflow_says_what_happens_to_a_second_run.broken_by_change(
     SERVICE, "cancel-in-progress: false", "cancel-in-progress: true"
 )
+each_workflow_says_what_happens_to_a_second_run.broken_by_change(SERVICE, "      queue: max\n", "")
 
 
 @rule
