@@ -1,6 +1,9 @@
 """Opens the pull request of a promotion: the one line that `make promote` has changed, and which commits it brings."""
 
+import os
 import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from deploy.kubernetes.promote import DIGITS, release
@@ -21,12 +24,18 @@ def propose(environment: str, run: Run, git: Git = git, root: Path = ROOT) -> st
     if before == after:
         raise Failed(f"{environment} is at {after} already: make promote ENV={environment} SHA=… first")
     base = git("rev-parse", "--abbrev-ref", "HEAD").strip()
-    branch, title = f"promote-{environment}-{after}", f"Promote {after} to {environment}"
+    branch, title = f"promote-{environment}-{after}-{attempt()}", f"Promote {after} to {environment}"
     git("switch", "--create", branch)
     git(*BOT, "commit", "--quiet", "--message", title, "--", file)
     git(*CREDENTIALS, "push", "--quiet", "--set-upstream", "origin", branch)
     named = ("--base", base, "--head", branch, "--title", title)
     return run(("gh", "pr", "create", *named, "--body", body(environment, before, after, git))).strip()
+
+
+def attempt(environ: Mapping[str, str] = os.environ) -> str:
+    """What no other proposal ends with: a commit can be promoted again, and its first branch may still be there."""
+    run = environ.get("GITHUB_RUN_ID")
+    return f"{run}-{environ.get('GITHUB_RUN_ATTEMPT', '1')}" if run else f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
 
 
 def body(environment: str, before: str, after: str, git: Git) -> str:

@@ -1,6 +1,7 @@
 """What people are told on GitHub: one issue about what runs, and a pull request for what shall run."""
 
 import json
+import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -116,18 +117,45 @@ def checkout(tmp_path: Path) -> Checkout:
     return Checkout(tmp_path)
 
 
+@pytest.fixture(autouse=True)
+def _run_of_a_workflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_RUN_ID", "71")
+    monkeypatch.setenv("GITHUB_RUN_ATTEMPT", "1")
+
+
 def test_a_promotion_is_pushed_to_a_branch_and_asked_for(checkout: Checkout) -> None:
     checkout.file.write_text(f"COMMIT={checkout.second}\n")
     (checkout.root / "other").write_text("somebody's work")
     github = FakeGitHub()
     assert propose.propose("staging", github.run, checkout.git, checkout.root) == "https://github.example/1"
-    branch = f"promote-staging-{checkout.second}"
+    branch = f"promote-staging-{checkout.second}-71-1"
     told = checkout.git("--git-dir", str(checkout.origin), "show", "--format=%s", "--name-only", branch)
     assert told.split("\n\n") == [f"Promote {checkout.second} to staging", f"{release('staging')}\n"]
     (call,) = github.calls
     assert call[:7] == ("gh", "pr", "create", "--base", "main", "--head", branch)
     assert f"- {checkout.second[:7]}" in call[-1]
     assert "It takes back" not in call[-1]
+
+
+@pytest.mark.parametrize(("run", "attempt"), [("71", "2"), ("72", "1")])
+def test_the_branch_of_an_earlier_attempt_is_in_nobodys_way(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch, run: str, attempt: str
+) -> None:
+    checkout.file.write_text(f"COMMIT={checkout.second}\n")
+    propose.propose("staging", FakeGitHub().run, checkout.git, checkout.root)
+    checkout.git("switch", "--quiet", "main")
+    checkout.commit("something else was merged")
+    monkeypatch.setenv("GITHUB_RUN_ID", run)
+    monkeypatch.setenv("GITHUB_RUN_ATTEMPT", attempt)
+    checkout.file.write_text(f"COMMIT={checkout.second}\n")
+    propose.propose("staging", FakeGitHub().run, checkout.git, checkout.root)
+    pushed = checkout.git("--git-dir", str(checkout.origin), "branch", "--format=%(refname:short)").split()
+    named = f"promote-staging-{checkout.second}"
+    assert pushed == [f"{named}-71-1", f"{named}-{run}-{attempt}"]
+
+
+def test_outside_of_a_workflow_the_time_tells_branches_apart() -> None:
+    assert re.fullmatch(r"\d{8}T\d{6}Z", propose.attempt({}))
 
 
 def test_a_rollback_says_what_it_takes_back(checkout: Checkout) -> None:
