@@ -9,6 +9,8 @@ from tests.deploy.rules.rule import LASTING, rule
 
 # Stores and issuers of a cluster belong to whoever runs it.
 _OF_THE_CLUSTER = {"ClusterSecretStore", "ClusterIssuer"}
+# What the operator of the databases writes on volumes itself.
+_OF_THE_OPERATOR = {f"app.kubernetes.io/{name}" for name in ("name", "managed-by", "component")}
 
 
 @rule("banyan", overlays=LASTING)
@@ -88,6 +90,20 @@ def what_a_database_cluster_names_is_there(manifests: Manifests) -> Iterator[str
 @what_a_database_cluster_names_is_there.broken_by
 def _(manifests: Manifests) -> None:
     manifests.of("Cluster")[0]["spec"]["bootstrap"]["initdb"]["secret"]["name"] = "nobody"
+
+
+@rule("banyan", overlays=LASTING)
+def nobody_overrides_a_label_of_the_operator(manifests: Manifests) -> Iterator[str]:
+    """It would change each volume from one to the other and back, with every look at it."""
+    for each in manifests.of("Cluster"):
+        labels = each["spec"].get("inheritedMetadata", {}).get("labels", {})
+        yield from (f"{title(each)}: {name}" for name in _OF_THE_OPERATOR & labels.keys())
+
+
+@nobody_overrides_a_label_of_the_operator.broken_by
+def _(manifests: Manifests) -> None:
+    labels = manifests.of("Cluster")[0]["spec"]["inheritedMetadata"]["labels"]
+    labels["app.kubernetes.io/name"] = "orders-db"
 
 
 @rule("banyan", overlays=LASTING)
