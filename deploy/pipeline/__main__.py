@@ -71,12 +71,16 @@ def carried() -> None:
 
 
 def promoted_image() -> None:
-    """The image that an environment runs of a service, told to GitHub's next step too."""
+    """The image that an environment runs of a service, told to GitHub's next steps too; none before it is published."""
     environment = _told("ENV")
     if environment not in ENVIRONMENTS:
         raise Failed(f"ENV={environment} is none of {', '.join(ENVIRONMENTS)}")
     commit = (ROOT / release(environment)).read_text().strip().removeprefix("COMMIT=")
-    line = f"image={_repository(_service()).name}:{commit}"
+    repository = _repository(_service())
+    if repository.digest(commit) is None:
+        print(f"{repository.name}:{commit} was never published: there is nothing to scan")
+        return
+    line = f"image={repository.name}:{commit}"
     print(line)
     if output := os.environ.get("GITHUB_OUTPUT"):
         with Path(output).open("a") as file:

@@ -2,14 +2,21 @@
 mended. It is read from GitHub's own list, where findings are dismissed with a reason."""
 
 import json
+import re
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
-from deploy.pipeline.tools import Run
+from deploy.pipeline.tools import Failed, Run
 
 TITLE = "Vulnerabilities in what is promoted"
 ALERTS = "repos/{owner}/{repo}/code-scanning/alerts?state=open&tool_name=Trivy&per_page=100"
+# GitHub takes 65,536 characters in an issue.
+ROOM = 60_000
+# The answer where nothing was ever reported.
+_NEVER = re.compile(r"HTTP 404")
 _ORDER = ("critical", "high", "medium", "low")
 _INTRODUCTION = (
     "Found in the images that an environment runs. It blocks nothing; what is dismissed in the list of code scanning, "
@@ -19,7 +26,7 @@ _INTRODUCTION = (
 
 def report(run: Run) -> str:
     """Write, rewrite or close the issue; says which."""
-    alerts = [json.loads(line) for line in run(("gh", "api", "--paginate", ALERTS, "--jq", ".[] | @json")).splitlines()]
+    alerts = _alerts(run)
     number = _open_issue(run)
     if not alerts:
         if number is None:
@@ -46,7 +53,27 @@ def page(alerts: Iterable[Mapping[str, Any]]) -> str:
         f"| {severity} | {name} | {_cell(what)} | {', '.join(sorted(where))} |"
         for (_, severity, name, what), where in sorted(places.items())
     ]
-    return "\n".join((_INTRODUCTION, "", "| severity | finding | what | where |", "|---|---|---|---|", *lines, ""))
+    head = (_INTRODUCTION, "", "| severity | finding | what | where |", "|---|---|---|---|")
+    return "\n".join((*head, *_fitting(lines, ROOM - len("\n".join(head)) - 200), ""))
+
+
+def _fitting(lines: Sequence[str], room: int) -> list[str]:
+    """As many as there is room for, and how many are left out; the worst are the first."""
+    ends = list(accumulate(len(line) + 1 for line in lines))
+    kept = bisect_right(ends, room)
+    if kept == len(lines):
+        return list(lines)
+    return [*lines[:kept], "", f"{len(lines) - kept} more are left out here: the list of code scanning has them all."]
+
+
+def _alerts(run: Run) -> list[dict[str, Any]]:
+    try:
+        told = run(("gh", "api", "--paginate", ALERTS, "--jq", ".[] | @json"))
+    except Failed as failure:
+        if _NEVER.search(str(failure)):
+            return []
+        raise
+    return [json.loads(line) for line in told.splitlines()]
 
 
 def _cell(text: str) -> str:

@@ -27,11 +27,14 @@ class FakeGitHub:
 
     alerts: Sequence[dict[str, object]] = ()
     issues: Sequence[dict[str, object]] = ()
+    refusal: str = ""
     calls: list[Sequence[str]] = field(default_factory=list)
 
     def run(self, command: Sequence[str]) -> str:
         self.calls.append(command)
         if command[1] == "api":
+            if self.refusal:
+                raise Failed(f"gh api --paginate … ended with 1: gh: {self.refusal}")
             return "".join(f"{json.dumps(each)}\n" for each in self.alerts)
         return json.dumps(self.issues) if command[1:3] == ("issue", "list") else "https://github.example/1\n"
 
@@ -66,6 +69,26 @@ def test_nothing_found_and_nothing_open_changes_nothing() -> None:
     github = FakeGitHub((), OPEN[1:])
     assert findings.report(github.run) == "nothing was found"
     assert github.changes == []
+
+
+def test_where_nothing_was_ever_reported_nothing_is_found() -> None:
+    github = FakeGitHub(refusal="no analysis found (HTTP 404)")
+    assert findings.report(github.run) == "nothing was found"
+
+
+def test_findings_that_may_not_be_read_are_not_taken_for_none() -> None:
+    github = FakeGitHub(issues=OPEN, refusal="Resource not accessible by integration (HTTP 403)")
+    with pytest.raises(Failed, match="403"):
+        findings.report(github.run)
+    assert github.changes == []
+
+
+def test_what_has_no_room_is_counted() -> None:
+    page = findings.page(alert(f"CVE-{number:05}", "high", "staging/orders", "x" * 200) for number in range(1000))
+    rows = [line for line in page.splitlines() if line.startswith("| high")]
+    assert 59_000 < len(page) <= findings.ROOM
+    assert page.endswith(f"\n\n{1000 - len(rows)} more are left out here: the list of code scanning has them all.\n")
+    assert "left out" not in findings.page(FOUND).replace("is left out here", "")
 
 
 def test_the_worst_comes_first_and_names_all_its_places() -> None:

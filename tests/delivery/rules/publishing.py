@@ -139,14 +139,24 @@ def the_report_follows_a_promotion_and_blocks_nothing(repository: Repository) ->
     how = [how for _, how in scans(repository.job(PROMOTED, "scan"))]
     if [(each["trivy-config"], each["format"]) for each in how] != [(FULL, "sarif")]:
         yield f"it scans by {how}"
-    if place(repository.job(PROMOTED, "scan"), "upload-sarif") < 0:
+    scan = repository.job(PROMOTED, "scan")
+    if place(scan, "upload-sarif") < 0:
         yield "its SARIF goes nowhere"
+    later = scan.steps[place(scan, "make promoted-image") + 1 :]
+    if any(step.get("if") != "steps.promoted.outputs.image" for step in later):
+        yield "it scans what was never published"
+    if {"actions": "read", "security-events": "write"}.items() - scan.body["permissions"].items():
+        yield f"it cannot report with {scan.body['permissions']}"
     if repository.job(PROMOTED, "issue").commands != ["make findings"]:
         yield "no issue tells of it"
 
 
 the_report_follows_a_promotion_and_blocks_nothing.broken_by_change(PROMOTED, "*/release.env", "staging/release.env")
 the_report_follows_a_promotion_and_blocks_nothing.broken_by_change(PROMOTED, "full.yaml", "gate.yaml")
+the_report_follows_a_promotion_and_blocks_nothing.broken_by_change(
+    PROMOTED, "if: steps.promoted.outputs.image", "if: always()"
+)
+the_report_follows_a_promotion_and_blocks_nothing.broken_by_change(PROMOTED, "      actions: read\n", "")
 the_report_follows_a_promotion_and_blocks_nothing.broken_by_change(PROMOTED, "make findings", "make status")
 
 
