@@ -183,13 +183,18 @@ def test_who_may_speak_to_whom_is_settled_before_anybody_speaks(lasting: Manifes
         assert max(map(_wave, lasting.of(kind))) < min(map(_wave, lasting.of("StatefulSet", "Cluster"))), kind
 
 
-def test_a_certificate_that_is_asked_for_by_the_door_waits_for_the_door(lasting: Manifests) -> None:
-    services = min(map(_wave, lasting.of("Deployment")))
-    for each in lasting.of("Certificate"):
-        if each["spec"]["issuerRef"]["kind"] == "ClusterIssuer":
-            assert _wave(each) >= max(map(_wave, lasting.of("Gateway")))
-        else:
-            assert _wave(each) < services, title(each)
+def test_a_certificate_comes_before_those_who_need_it(lasting: Manifests) -> None:
+    """The door is not well without its own, nor an issuer without the secret of its authority."""
+    made_by = {each["spec"]["secretName"]: each for each in lasting.of("Certificate")}
+    users = {"Gateway": ["edge-tls"], "Deployment": ["legacy-server-tls", "legacy-client-tls"]}
+    for kind, names in users.items():
+        assert max(_wave(made_by[name]) for name in names) < min(map(_wave, lasting.of(kind))), kind
+    for issuer in lasting.of("Issuer"):
+        authority = issuer["spec"].get("ca", {}).get("secretName")
+        assert not authority or _wave(made_by[authority]) < _wave(issuer), title(issuer)
+    for each in made_by.values():
+        issuer = lasting.find("Issuer", each["spec"]["issuerRef"]["name"])
+        assert not issuer or _wave(issuer) <= _wave(each), title(each)
 
 
 def _keys(secret: Object) -> set[str]:
