@@ -22,7 +22,7 @@ def lasting(request: pytest.FixtureRequest, rendered: Render) -> Manifests:
 def test_everything_fits_at_its_largest_and_not_much_more(lasting: Manifests) -> None:
     (quota,) = lasting.of("ResourceQuota")
     hard = {name: number_of(quantity) for name, quantity in quota["spec"]["hard"].items()}
-    wanted = at_most(lasting)
+    wanted = atmost(lasting)
     assert {name for name in wanted if wanted[name] > hard[name]} == set(), wanted
     assert {name for name in wanted if hard[name] > Decimal("2.5") * wanted[name]} == set(), "so much limits nothing"
 
@@ -37,11 +37,11 @@ def test_what_comes_without_figures_gets_some(lasting: Manifests) -> None:
             assert number_of(each.spec["resources"]["limits"][name]) <= number_of(most), each
 
 
-def at_most(manifests: Manifests) -> Mapping[str, Decimal]:
+def atmost(manifests: Manifests) -> Mapping[str, Decimal]:
     """What may be asked for at once."""
     total: dict[str, Decimal] = {}
     for pod in manifests.pods():
-        _add(total, _of_pod(pod), _most(manifests, pod))
+        _add(total, _of_pod(pod), most(manifests, pod))
     for each in manifests.of("Cluster"):
         _add(total, _of_database(manifests, each), Decimal(each["spec"]["instances"]))
     for pod in manifests.pods("StatefulSet"):
@@ -54,12 +54,14 @@ def at_most(manifests: Manifests) -> Mapping[str, Decimal]:
     return total
 
 
-def _most(manifests: Manifests, pod: Pod) -> Decimal:
-    """Its replicas, and one more while it is rolled out."""
+def most(manifests: Manifests, pod: Pod) -> Decimal:
+    """Its replicas, and those that there are more while it is rolled out."""
+    spec = pod.workload["spec"]
+    surge = int(spec["strategy"]["rollingUpdate"]["maxSurge"]) if pod.kind == "Deployment" else 0
     for each in manifests.of("HorizontalPodAutoscaler", "ScaledObject"):
         if each["metadata"]["name"] == pod.name:
-            return Decimal(each["spec"].get("maxReplicas") or each["spec"]["maxReplicaCount"]) + 1
-    return Decimal(pod.workload["spec"]["replicas"]) + (pod.kind == "Deployment")
+            return Decimal(each["spec"].get("maxReplicas") or each["spec"]["maxReplicaCount"]) + surge
+    return Decimal(spec["replicas"]) + surge
 
 
 def _of_pod(pod: Pod) -> Mapping[str, Decimal]:
