@@ -10,6 +10,7 @@ import yaml
 from tests.delivery.repository import SYSTEM, Repository
 from tests.delivery.rule import rule
 
+AGE = "minimumReleaseAgeBehaviour"
 RENOVATE = ".github/renovate.json"
 PREPARE = ".github/actions/prepare/action.yml"
 DIGEST = re.compile(r"[a-z0-9][a-z0-9./-]*:[A-Za-z0-9._-]+@sha256:[0-9a-f]{64}")
@@ -103,11 +104,23 @@ nothing_merges_by_itself.broken_by_change(
 @rule
 def each_group_says_why(repository: Repository) -> Iterator[str]:
     for each in configuration(repository)["packageRules"]:
-        if len(each.get("description", "")) < 20 or not each.keys() & {"groupName", "enabled"}:
+        if len(each.get("description", "")) < 20 or not each.keys() & {"groupName", "enabled", AGE}:
             yield str(each)
 
 
 each_group_says_why.broken_by_change(RENOVATE, '"description": "Pages, metrics, traces and logs.",', "")
+
+
+@rule
+def no_image_waits_without_end(repository: Repository) -> Iterator[str]:
+    """Of an image whose registry tells no day, no age is ever reached."""
+    known = configuration(repository)
+    asked = [each.get(AGE) for each in known["packageRules"] if each.get("matchDatasources") == ["docker"]]
+    if "minimumReleaseAge" in known and "timestamp-optional" not in asked:
+        yield f"docker: {asked}"
+
+
+no_image_waits_without_end.broken_by_change(RENOVATE, "timestamp-optional", "timestamp-required")
 
 
 @rule
