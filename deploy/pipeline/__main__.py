@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from deploy.delivery.signature import SIGNER, WORKFLOW
 from deploy.kubernetes.promote import ENVIRONMENTS, release
 from deploy.local.place import ROOT
 from deploy.pipeline import carry, findings, image, propose
@@ -53,8 +54,15 @@ def push() -> None:
 
 def sign() -> None:
     layout, repository = image.made(_service()), _repository(_service())
-    repository.sign(layout.digest)
-    print(f"signed {repository.name}@{layout.digest}")
+    signer = signer()
+    repository.sign(layout.digest, signer)
+    print(f"signed {repository.name}@{layout.digest} by {signer}")
+
+
+def signer(environ: Mapping[str, str] = os.environ) -> str:
+    """Whose signature counts: this repository's pipeline on main, even where it is called something else."""
+    server, repository = environ.get("GITHUB_SERVER_URL", "https://github.com"), environ.get("GITHUB_REPOSITORY")
+    return environ.get("SIGNER") or (f"{server}/{repository}/{WORKFLOW}" if repository else SIGNER)
 
 
 def tag() -> None:

@@ -6,6 +6,7 @@ Until then it can be had only by its digest: what has a tag was tested, scanned 
 import re
 from dataclasses import dataclass
 
+from deploy.delivery.signature import ISSUER
 from deploy.pipeline.tools import Failed, Run
 
 ABSENT = re.compile(r"manifest unknown|name unknown|not found|404", re.IGNORECASE)
@@ -23,9 +24,13 @@ class Repository:
         """All platforms and what is attached to them, byte by byte."""
         self._copy(f"oci:{folder}", f"docker://{self.name}@{digest}")
 
-    def sign(self, digest: str) -> None:
-        """By the identity of the workflow that this runs in; who verifies asks for that name."""
-        self.run(("cosign", "sign", "--yes", f"{self.name}@{digest}"))
+    def sign(self, digest: str, signer: str) -> None:
+        """By the identity of the workflow that this runs in; then verified by that name, as everybody will ask for it.
+        Raises `Failed` where it is another's: no tag follows a signature that nobody could verify."""
+        signed = f"{self.name}@{digest}"
+        self.run(("cosign", "sign", "--yes", signed))
+        identity = ("--certificate-identity", signer, "--certificate-oidc-issuer", ISSUER)
+        self.run(("cosign", "verify", *identity, signed))
 
     def tag(self, digest: str, tag: str) -> None:
         """Give it a name, once; the same name for other bytes is refused."""

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from deploy.delivery.signature import ISSUER, SIGNER
+from deploy.pipeline import __main__ as pipeline
 from deploy.pipeline import carry
 from deploy.pipeline.registry import Repository
 from deploy.pipeline.tools import Failed
@@ -34,8 +36,33 @@ def test_what_is_pushed_has_a_digest_and_no_tag(orders: Repository, registry: Fa
 
 
 def test_what_is_signed_is_the_digest(orders: Repository, registry: FakeRegistry) -> None:
-    orders.sign(DIGEST)
-    assert registry.commands == [f"cosign sign --yes {NAME}@{DIGEST}"]
+    orders.sign(DIGEST, SIGNER)
+    assert registry.commands[0] == f"cosign sign --yes {NAME}@{DIGEST}"
+
+
+def test_what_was_signed_is_verified_as_everybody_will_do_it(orders: Repository, registry: FakeRegistry) -> None:
+    orders.sign(DIGEST, SIGNER)
+    (line,) = registry.commands[1:]
+    assert line.startswith("cosign verify ")
+    assert line.endswith(f"--certificate-identity {SIGNER} --certificate-oidc-issuer {ISSUER} {NAME}@{DIGEST}")
+
+
+def test_a_signature_that_nobody_could_verify_fails(orders: Repository, registry: FakeRegistry) -> None:
+    registry.fails = "cosign verify"
+    with pytest.raises(Failed):
+        orders.sign(DIGEST, SIGNER)
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({}, SIGNER),
+        ({"GITHUB_REPOSITORY": "a/b"}, "https://github.com/a/b/.github/workflows/service.yml@refs/heads/main"),
+        ({"GITHUB_REPOSITORY": "a/b", "SIGNER": "https://x.example/y"}, "https://x.example/y"),
+    ],
+)
+def test_the_signer_is_the_pipeline_of_the_repository_that_it_runs_in(told: dict[str, str], expected: str) -> None:
+    assert pipeline.signer(told) == expected
 
 
 def test_a_tag_is_given_once(orders: Repository, registry: FakeRegistry) -> None:
