@@ -71,6 +71,20 @@ def test_production_moves_when_somebody_says_so(gitops: Manifests) -> None:
     }
 
 
+def test_a_sync_brings_everything_that_the_branch_says(gitops: Manifests) -> None:
+    """What has an autoscaler names no replicas (kube-score has a rule of it), so nothing need be left out."""
+    (applications,) = gitops.of("ApplicationSet")
+    assert "ignoreDifferences" not in applications["spec"]["template"]["spec"]
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_a_secret_of_a_certificate_is_no_orphan(environment: str, gitops: Manifests) -> None:
+    """Orphans are looked for among the kinds that a project may make."""
+    spec = project(gitops, environment)
+    assert spec["orphanedResources"]["warn"]
+    assert "Secret" not in {each["kind"] for each in spec["namespaceResourceWhitelist"]}
+
+
 def test_whoever_deletes_an_application_deletes_no_data(gitops: Manifests) -> None:
     (applications,) = gitops.of("ApplicationSet")
     assert applications["spec"]["syncPolicy"]["preserveResourcesOnDeletion"] is True
