@@ -81,7 +81,7 @@ def _bus() -> Object:
     accounts = nats_config.users(Template(ROOT, Ports()))
     users = nats_config.render_users(accounts)
     for account in accounts:
-        users = users.replace(f'"{account.password}"', f"{{{{ .{account.name} | toJson }}}}")
+        users = users.replace(f'"{account.password}"', f"{{{{ .{account.name} | toRawJson }}}}")
     data = [_entry(account.name, account.name, "nats_password") for account in accounts]
     return _secret("nats", data, {"data": {"users.conf": users}})
 

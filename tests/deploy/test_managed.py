@@ -88,7 +88,7 @@ def test_the_accounts_of_the_bus_are_put_together_as_locally(tmp_path: Path) -> 
     text = nats["spec"]["target"]["template"]["data"]["users.conf"]
     for entry in nats["spec"]["data"]:
         password = place.secret(entry["remoteRef"]["key"], entry["remoteRef"]["property"])
-        text = text.replace(f"{{{{ .{entry['secretKey']} | toJson }}}}", json.dumps(password))
+        text = text.replace(f"{{{{ .{entry['secretKey']} | toRawJson }}}}", json.dumps(password))
     assert text == nats_config.render_users(nats_config.users(place))
 
 
