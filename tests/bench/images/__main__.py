@@ -6,7 +6,7 @@ python -m tests.bench.images --no-build --output /tmp/page.md
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -26,7 +26,7 @@ SERVICES = sorted(BY_NAME)
 
 
 def main() -> int:
-    """Entry point of the command; 1 when it cannot be done or a bar is missed, and then nothing is written."""
+    """Entry point of the command; 1 when it cannot be done or a bar that counts is missed; then nothing is written."""
     parser = argparse.ArgumentParser(prog="make images", description=__doc__, formatter_class=_AS_IT_IS)
     parser.add_argument("--no-build", action="store_true", help="measure the images that are there")
     parser.add_argument("--rounds", type=int, default=3, help="of starts, changes and builds; the median is kept")
@@ -56,16 +56,27 @@ def _build_and_measure(arguments: argparse.Namespace, screen: Screen) -> int:
     weights, runs, rebuilds = _measure(commit, arguments.rounds, screen)
     table = report.rows(weights, runs, rebuilds)
     report.show(screen.console, table)
-    if missed := report.missed(weights, rebuilds):
+    missed, notes = judged(weights, rebuilds, os.environ)
+    if notes:
+        screen.say(f"images: {'; '.join(notes)}; no failure in CI, whose machines are shared")
+    if missed:
         screen.say(f"images: {'; '.join(missed)}; nothing was written", style="bold red")
         return 1
     if not arguments.write:
-        screen.say("the bars hold; nothing was written")
+        screen.say(f"the {'other bars' if notes else 'bars'} hold; nothing was written")
         return 0
     section = report.section(weights, table, rebuilds, commit.sha)
     arguments.output.write_text(sections.put(sections.read(arguments.output), section))
     screen.say(f"written to {arguments.output}")
     return 0
+
+
+def judged(
+    weights: Sequence[measure.Weight], rebuilds: Mapping[str, float], environ: Mapping[str, str]
+) -> tuple[list[str], list[str]]:
+    """The bars that were missed, and what is only told: of a machine of CI its neighbours take time, but no size."""
+    heavy, slow = report.heavy(weights), report.slow(rebuilds)
+    return (heavy, slow) if environ.get("CI") else (heavy + slow, [])
 
 
 def _measure(

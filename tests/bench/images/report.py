@@ -31,11 +31,14 @@ def _row(weight: Weight, run: Run | None, rebuild: float | None) -> tuple[str, .
     )
 
 
-def missed(weights: Sequence[Weight], rebuilds: Mapping[str, float]) -> list[str]:
-    """The bars that were not reached, in words."""
-    heavy = [f"{each.image} has {each.size:,} bytes" for each in weights if each.size > SIZE_BAR]
-    slow = [f"{name} took {taken:.1f} s to be built again" for name, taken in rebuilds.items() if taken > REBUILD_BAR]
-    return heavy + slow
+def heavy(weights: Sequence[Weight]) -> list[str]:
+    """What is over the bar of size, in words."""
+    return [f"{each.image} has {each.size:,} bytes" for each in weights if each.size > SIZE_BAR]
+
+
+def slow(rebuilds: Mapping[str, float]) -> list[str]:
+    """The same for the bar of time."""
+    return [f"{name} took {taken:.1f} s to be built again" for name, taken in rebuilds.items() if taken > REBUILD_BAR]
 
 
 def show(console: Console, table: Sequence[Sequence[str]]) -> None:
