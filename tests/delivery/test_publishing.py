@@ -3,12 +3,13 @@
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from deploy.delivery.signature import ISSUER, SIGNER
 from deploy.pipeline import __main__ as pipeline
-from deploy.pipeline import carry
+from deploy.pipeline import carry, image
 from deploy.pipeline.registry import Repository
 from deploy.pipeline.tools import Failed
 from tests.delivery.registry import DIGEST, NAME, OTHER, FakeRegistry
@@ -45,6 +46,16 @@ def test_what_was_signed_is_verified_as_everybody_will_do_it(orders: Repository,
     (line,) = registry.commands[1:]
     assert line.startswith("cosign verify ")
     assert line.endswith(f"--certificate-identity {SIGNER} --certificate-oidc-issuer {ISSUER} {NAME}@{DIGEST}")
+
+
+def test_make_sign_signs_the_digest_that_was_made(monkeypatch: pytest.MonkeyPatch, registry: FakeRegistry) -> None:
+    monkeypatch.setattr(pipeline, "run", registry.run)
+    monkeypatch.setattr(image, "made", lambda service: SimpleNamespace(digest=DIGEST))
+    for name, value in {"SERVICE": "orders", "REGISTRY": NAME.rpartition("/")[0], "GITHUB_REPOSITORY": "a/b"}.items():
+        monkeypatch.setenv(name, value)
+    pipeline.sign()
+    assert [line.split()[1] for line in registry.commands] == ["sign", "verify"]
+    assert all(line.endswith(f"{NAME}@{DIGEST}") for line in registry.commands)
 
 
 def test_a_signature_that_nobody_could_verify_fails(orders: Repository, registry: FakeRegistry) -> None:
