@@ -37,7 +37,7 @@ endif
 .PHONY: help setup up down status logs restart clean check lint test system integration images test-images traffic verify strangle migrate migration \
 	bench replay snapshot stale kind-up kind-load kind-smoke kind-down minikube-load measure deploy-test promote \
 	whence sbom audit \
-	unit contract image scan push sign tag carry promoted-image findings propose
+	unit contract image scan push sign tag carry promoted-image findings propose compose-up
 
 help:
 	@echo "Banyan: a bookshop of small services, on this machine"
@@ -78,6 +78,7 @@ help:
 	@echo "                           [CONTEXT=kind-banyan BANYAN_URL=… of another cluster]"
 	@echo "  make kind-down           remove the cluster"
 	@echo "  make deploy-test         do the manifests hold: render, schemas, rules, and checkov"
+	@echo "  make compose-up          the shop in containers, healthy and with its books: docker compose up --detach --wait"
 	@echo "  make measure             what each container takes under load, into docs/sizing.md; of the shop in containers"
 	@echo "                           [RATE=20 SECONDS=180]"
 	@echo "  make promote ENV=… SHA=…   let an environment run another commit: one line to review  [staging|production]"
@@ -174,7 +175,7 @@ test-images: $(STAMP)
 # The steps of the pipeline of a service; they read SERVICE, PLATFORMS, CACHE, IMAGE, ENV and SHA from the environment.
 REGISTRY ?= ghcr.io/banyan-shop
 export REGISTRY
-image scan push sign tag carry promoted-image findings propose: $(STAMP)
+image scan push sign tag carry promoted-image findings propose compose-up: $(STAMP)
 	@$(RUN) -m deploy.pipeline $@
 
 # These read PORT, CONTEXT, BANYAN_URL and FAULTS from the environment, where make puts what was given to it.

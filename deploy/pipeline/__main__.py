@@ -9,7 +9,7 @@ from pathlib import Path
 from deploy.delivery.signature import SIGNER, WORKFLOW
 from deploy.kubernetes.promote import ENVIRONMENTS, release
 from deploy.local.place import ROOT
-from deploy.pipeline import carry, findings, image, propose
+from deploy.pipeline import carry, containers, findings, image, propose
 from deploy.pipeline.registry import Repository
 from deploy.pipeline.tools import Failed, run
 
@@ -54,9 +54,9 @@ def push() -> None:
 
 def sign() -> None:
     layout, repository = image.made(_service()), _repository(_service())
-    signer = signer()
-    repository.sign(layout.digest, signer)
-    print(f"signed {repository.name}@{layout.digest} by {signer}")
+    who = signer()
+    repository.sign(layout.digest, who)
+    print(f"signed {repository.name}@{layout.digest} by {who}")
 
 
 def signer(environ: Mapping[str, str] = os.environ) -> str:
@@ -95,6 +95,10 @@ def promoted_image() -> None:
             file.write(f"{line}\n")
 
 
+def compose_up() -> None:
+    print(containers.up())
+
+
 def report() -> None:
     print(findings.report(run))
 
@@ -113,6 +117,7 @@ STEPS: Mapping[str, Callable[[], None]] = {
     "promoted-image": promoted_image,
     "findings": report,
     "propose": ask,
+    "compose-up": compose_up,
 }
 
 

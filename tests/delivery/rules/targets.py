@@ -131,6 +131,18 @@ pre_commit_asks_what_make_check_asks.broken_by_change(".pre-commit-config.yaml",
 
 
 @rule
+def what_is_measured_in_the_night_runs(repository: Repository) -> Iterator[str]:
+    """`make measure` looks at the shop in containers, and starts none."""
+    for job in repository.jobs():
+        before = job.commands[: job.commands.index("make measure")] if "make measure" in job.commands else None
+        if before is not None and "make compose-up" not in before:
+            yield f"{job}: {job.commands}"
+
+
+what_is_measured_in_the_night_runs.broken_by_change(f"{WORKFLOWS}nightly.yml", "      - run: make compose-up\n", "")
+
+
+@rule
 def results_of_the_night_are_kept(repository: Repository) -> Iterator[str]:
     for job in repository.jobs():
         if job.workflow == f"{WORKFLOWS}nightly.yml":
