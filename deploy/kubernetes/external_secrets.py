@@ -1,8 +1,9 @@
 """Writes what staging and production fetch from the store of secrets: `python -m deploy.kubernetes.external_secrets`.
 
 An ExternalSecret for each Secret that `generate` makes for the local overlay, under the same names and keys, out of the
-same tables. The store has one entry an owner, `orders` with `database_password` and `nats_password`, and one named
-`shared` for what several must agree on: no value is kept twice, so none can be changed in one place and not in another.
+same tables; but none for those whom only commands on a laptop need. The store has one entry an owner, `orders` with
+`database_password` and `nats_password`, and one named `shared` for what several must agree on: no value is kept twice,
+so none can be changed in one place and not in another.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,8 +20,11 @@ from deploy.local.secrets_store import SHARED
 FILE = ROOT / "deploy" / "components" / "external-secrets" / "secrets.yaml"
 HEADER = "# Made by `python -m deploy.kubernetes.external_secrets` from deploy/local/programs.py.\n"
 
+# Who fills and audits the local shop, and who measures its databases: nobody is that here, so nobody logs in as them.
+# Dead letters are put back here, too.
+ONLY_LOCAL = ("auditor", "monitor", "operator")
 # Who logs in to databases that are not their own, as roles that the operator of the databases keeps.
-ROLES = ("monitor", "auditor", *GUESTS)
+ROLES = tuple(GUESTS)
 # For the archive of the backups: an account of the object store, which nothing else of ours uses.
 BACKUPS = ("ACCESS_KEY_ID", "ACCESS_SECRET_KEY")
 
@@ -38,8 +42,8 @@ def objects() -> Iterator[Object]:
         if service.secret_names():
             yield _secret(service.name, _entries(service.name, service.secret_names()))
     for owner, names in OTHERS.items():
-        yield _secret(owner, _entries(owner, names))
-    yield _secret("operator", _entries("identity", ["operator_password"]))
+        if owner not in ONLY_LOCAL:
+            yield _secret(owner, _entries(owner, names))
     for name in DATABASES:
         yield _login(f"{name}-db", name)
     for role in ROLES:
@@ -78,7 +82,7 @@ def _login(name: str, role: str) -> Object:
 
 def _bus() -> Object:
     """The accounts of the bus as its servers include them, put together from what each account's owner has."""
-    accounts = nats_config.users(Template(ROOT, Ports()))
+    accounts = [each for each in nats_config.users(Template(ROOT, Ports())) if each.name not in ONLY_LOCAL]
     users = nats_config.render_users(accounts)
     for account in accounts:
         users = users.replace(f'"{account.password}"', f"{{{{ .{account.name} | toRawJson }}}}")

@@ -23,7 +23,7 @@ WAVE = "argocd.argoproj.io/sync-wave"
 # In the files that the overlays are made of, where a name or a value stands that is put in later.
 PLACEHOLDERS = re.compile(r"\b(replaced|patched|workload|environment)\b")
 # These have no fellow in the store: certificates are cert-manager's, faults are never on here.
-NOT_STORED = {"legacy-server-tls", "legacy-client-tls", "faults"}
+NOT_STORED = {"legacy-server-tls", "legacy-client-tls", "faults", *external_secrets.ONLY_LOCAL}
 
 
 @pytest.fixture(params=LASTING)
@@ -69,7 +69,7 @@ def test_the_store_gives_what_the_local_overlay_is_given(tmp_path: Path) -> None
         # An operator logs in to make the database, and reads a role's name and password.
         assert stored[folder.name] == ({"username", "password"} if folder.name.endswith("-db") else local), folder.name
     others = set(stored) - {folder.name for folder in folders}
-    assert others == {"backups", "monitor-role", "auditor-role", "bridge-role"}
+    assert others == {"backups", "bridge-role"}
 
 
 def test_what_several_must_agree_on_is_stored_once() -> None:
@@ -89,7 +89,17 @@ def test_the_accounts_of_the_bus_are_put_together_as_locally(tmp_path: Path) -> 
     for entry in nats["spec"]["data"]:
         password = place.secret(entry["remoteRef"]["key"], entry["remoteRef"]["property"])
         text = text.replace(f"{{{{ .{entry['secretKey']} | toRawJson }}}}", json.dumps(password))
-    assert text == nats_config.render_users(nats_config.users(place))
+    accounts = [each for each in nats_config.users(place) if each.name not in external_secrets.ONLY_LOCAL]
+    assert text == nats_config.render_users(accounts)
+
+
+def test_whoever_can_log_in_to_a_database_works_there(lasting: Manifests) -> None:
+    logins = {
+        (each["metadata"]["name"], role["name"])
+        for each in lasting.of("Cluster")
+        for role in each["spec"]["managed"].get("roles", ())
+    }
+    assert logins == {("legacy-db", "bridge")}
 
 
 def test_every_place_was_given_its_name(lasting: Manifests) -> None:
