@@ -1,6 +1,6 @@
 """Put the running shop in containers under a steady load, and write what it took into docs/sizing.md.
 
-make measure [RATE=20 SECONDS=180]     the shop: docker compose up --detach --wait
+make measure [RATE=10 SECONDS=180]     the shop: docker compose up --detach --wait
 python -m tests.bench.sizing --no-write --seconds 30
 """
 
@@ -39,7 +39,7 @@ ENOUGH = 0.8
 def main() -> int:
     """Entry point of the command; 1 when it cannot be measured or a request failed, and then nothing is written."""
     parser = argparse.ArgumentParser(prog="make measure", description=__doc__)
-    parser.add_argument("--rate", type=float, default=20, help="requests a second")
+    parser.add_argument("--rate", type=float, default=10, help="requests a second")
     parser.add_argument("--seconds", type=float, default=180)
     parser.add_argument("--output", type=Path, default=PAGE)
     parser.add_argument("--write", action=argparse.BooleanOptionalAction, default=True)
@@ -64,16 +64,18 @@ def main() -> int:
 def measured(rate: float, seconds: float, screen: Screen) -> str:
     """The section of the page."""
     with screen.step("manifests"), tempfile.TemporaryDirectory(prefix="banyan-") as folder:
-        manifests = Manifests("local", kustomize(copy_of_deploy(Path(folder)) / "overlays" / "local"))
+        deploy = copy_of_deploy(Path(folder))
+        local = Manifests("local", kustomize(deploy / "overlays" / "local"))
+        services = Manifests("services", kustomize(deploy / "services"))
     running = containers()
     with screen.step("load") as step:
         samples, answered = _under_load(running, rate, seconds, step)
         step.detail = f"{answered['sent']} requests, {answered['failed']} failed, {len(running)} containers"
     if answered["failed"]:
         raise RunError(f"{answered['failed']} requests failed: {answered['why']}")
-    found = figures.figures(by_program(samples, running, seconds), manifests)
+    found = figures.figures(by_program(samples, running, seconds), local, services)
     about = report.Load(rate, answered["seconds"], answered["sent"], commit(), machine())
-    return report.section(found, figures.requested(manifests), about)
+    return report.section(found, figures.requested(local), about)
 
 
 def containers() -> Mapping[str, str]:

@@ -44,17 +44,23 @@ class Asked:
 
 @dataclass(frozen=True)
 class Figure:
-    """A container as it was seen, and as it is asked for."""
+    """A container as it was seen, and as it is asked for: in the local overlay, and by a service everywhere else."""
 
     name: str
     cpu: Spread
     memory: Spread
     asked: Asked
+    elsewhere: Asked | None = None
 
     @property
     def cpu_request(self) -> int:
         """The p90, rounded up: what it needs nine seconds of ten."""
         return _up(self.cpu.p90, CPU_STEP)
+
+    @property
+    def cpu_request_local(self) -> int:
+        """The p50: nobody else is on a laptop, and the p90s in sum would leave its cluster no core to run on."""
+        return _up(self.cpu.p50, CPU_STEP)
 
     @property
     def memory_request(self) -> int:
@@ -68,21 +74,23 @@ class Figure:
     def short(self) -> list[str]:
         """Where the manifest asks for less than the rule does."""
         pairs = (
-            ("CPU request", self.asked.cpu_request, self.cpu_request),
+            ("CPU request of the local overlay", self.asked.cpu_request, self.cpu_request_local),
+            ("CPU request", (self.elsewhere or self.asked).cpu_request, self.cpu_request if self.elsewhere else 0),
             ("memory request", self.asked.memory_request, self.memory_request),
             ("memory limit", self.asked.memory_limit, self.memory_limit),
         )
         return [f"{self.name}: {what} {asked:.0f}, by the rule {rule}" for what, asked, rule in pairs if asked < rule]
 
 
-def figures(samples: Mapping[str, Sequence[Sample]], manifests: Manifests) -> list[Figure]:
-    """One for each program of the shop that has a container there, in the order of the names."""
-    return [_figure(name, taken, asked_for(name, manifests)) for name, taken in sorted(samples.items())]
+def figures(samples: Mapping[str, Sequence[Sample]], local: Manifests, services: Manifests) -> list[Figure]:
+    """One for each program of the shop, in the order of the names. What is no service is elsewhere an operator's."""
+    return [_figure(name, taken, local, services) for name, taken in sorted(samples.items())]
 
 
-def _figure(name: str, samples: Sequence[Sample], asked: Asked) -> Figure:
-    cpu = Spread.of([sample.millicores for sample in samples])
-    return Figure(name, cpu, Spread.of([sample.mebibytes for sample in samples]), asked)
+def _figure(name: str, samples: Sequence[Sample], local: Manifests, services: Manifests) -> Figure:
+    cpu, memory = ([getattr(each, what) for each in samples] for what in ("millicores", "mebibytes"))
+    elsewhere = None if name in STATEFUL else asked_for(name, services)
+    return Figure(name, Spread.of(cpu), Spread.of(memory), asked_for(name, local), elsewhere)
 
 
 def asked_for(program: str, manifests: Manifests) -> Asked:

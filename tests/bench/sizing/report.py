@@ -8,7 +8,10 @@ from tests.bench.sizing.figures import CPU_STEP, HEADROOM, MEMORY_STEP, Figure
 
 HEADING = "## Measured"
 CPU_BAR, MEMORY_BAR = 2000, 4096
-COLUMNS = ("container", "CPU p50", "p90", "p99", "request", "limit", "memory p50", "p90", "p99", "request", "limit")
+COLUMNS = (
+    *("container", "CPU p50", "p90", "p99", "request, local", "request", "limit"),
+    *("memory p50", "p90", "p99", "request", "limit"),
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ Written by `make measure` on {datetime.now(UTC):%Y-%m-%d}, of commit {load.commi
 The load: {load.rate:g} requests a second for {load.seconds:.0f} s ({load.sent} in all, none failed), half of them
 customers of the new API and half of the old shop's, with searches, logins and orders as `tests/traffic/steady.py` mixes
 them; one replica of each, and each container looked at once a second. CPU in thousandths of a core, memory in MiB;
-`request` and `limit` are those of the local overlay.
+`request` of CPU is what staging and production ask for; databases and NATS have other sizes there.
 
 {_markdown([COLUMNS, ["---"] * len(COLUMNS), *(_row(figure) for figure in figures)])}
 {_markdown(bars)}
@@ -53,7 +56,9 @@ def rule() -> str:
 
 What each container takes, measured, and what the manifests ask for it.
 
-- **CPU request** = p90, rounded up to {CPU_STEP} m: a node is not sold more often than it can serve.
+- **CPU request** = p90, rounded up to {CPU_STEP} m: a node is not sold more often than it can serve. Compose asks a
+  container by a process how it is, which is the most that a calm one does; Kubernetes asks by HTTP. In the local
+  overlay it is the p50: nobody else is on a laptop, and the p90s in sum would leave its cluster no core to run on.
 - **CPU limit** = one core, whatever was measured: a limit that is close to the usual slows down the unusual, first of
   all a start, and that is when a cluster is in a hurry.
 - **Memory request** = p90, rounded up to {MEMORY_STEP} MiB.
@@ -66,11 +71,12 @@ The services share one template, and so its figures: the largest of them decides
 
 def _row(figure: Figure) -> tuple[str, ...]:
     cpu, memory, asked = figure.cpu, figure.memory, figure.asked
+    elsewhere = figure.elsewhere.cpu_request if figure.elsewhere else None
     values = (
-        cpu.p50, cpu.p90, cpu.p99, asked.cpu_request, asked.cpu_limit,
+        cpu.p50, cpu.p90, cpu.p99, asked.cpu_request, elsewhere, asked.cpu_limit,
         memory.p50, memory.p90, memory.p99, asked.memory_request, asked.memory_limit,
     )  # fmt: skip
-    return (figure.name, *(f"{value:.0f}" for value in values))
+    return (figure.name, *("-" if value is None else f"{value:.0f}" for value in values))
 
 
 def _markdown(lines: Sequence[Sequence[str]]) -> str:

@@ -43,7 +43,7 @@ def test_percentiles_of_a_hundred_seconds() -> None:
 
 def figure(cpu: float, memory: float) -> figures.Figure:
     flat = figures.Spread(cpu, cpu, cpu), figures.Spread(memory, memory, memory)
-    return figures.Figure("orders", *flat, ASKED)
+    return figures.Figure("orders", *flat, ASKED, figures.Asked(130, 1000, 112, 192))
 
 
 def test_requests_are_the_p90_and_the_limit_is_half_more_than_the_p99() -> None:
@@ -52,9 +52,16 @@ def test_requests_are_the_p90_and_the_limit_is_half_more_than_the_p99() -> None:
     assert seen.short() == []
 
 
+def test_on_a_laptop_the_p50_is_asked_for_and_elsewhere_the_p90() -> None:
+    spread = figures.Spread(31, 131, 300)
+    seen = figures.Figure("orders", spread, figures.Spread(1, 1, 1), ASKED, figures.Asked(130, 1000, 112, 192))
+    assert (seen.cpu_request_local, seen.cpu_request) == (40, 140)
+    assert seen.short() == ["orders: CPU request 130, by the rule 140"]
+
+
 def test_a_manifest_that_asks_for_less_is_named() -> None:
     assert figure(cpu=41, memory=129).short() == [
-        "orders: CPU request 40, by the rule 50",
+        "orders: CPU request of the local overlay 40, by the rule 50",
         "orders: memory request 112, by the rule 144",
         "orders: memory limit 192, by the rule 208",
     ]
@@ -66,9 +73,9 @@ def test_the_page_says_load_machine_and_what_falls_short() -> None:
     assert page.startswith(report.HEADING)
     assert "20 requests a second for 180 s (3600 in all" in page
     assert "0123456789ab, on 2 cores" in page
-    assert "| orders | 41 | 41 | 41 | 40 | 1000 | 100 | 100 | 100 | 112 | 192 |" in page
+    assert "| orders | 41 | 41 | 41 | 40 | 130 | 1000 | 100 | 100 | 100 | 112 | 192 |" in page
     assert "| CPU, millicores | ≤ 2000 | 1990 |" in page
-    assert "- orders: CPU request 40, by the rule 50" in page
+    assert "- orders: CPU request of the local overlay 40, by the rule 50" in page
     assert "Every request and limit keeps to the rule." in report.section([figure(1, 1)], (1, 1), load)
 
 
