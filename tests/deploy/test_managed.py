@@ -203,8 +203,8 @@ def test_a_certificate_comes_before_those_who_need_it(lasting: Manifests) -> Non
         authority = issuer["spec"].get("ca", {}).get("secretName")
         assert not authority or _wave(made_by[authority]) < _wave(issuer), title(issuer)
     for each in made_by.values():
-        issuer = lasting.find("Issuer", each["spec"]["issuerRef"]["name"])
-        assert not issuer or _wave(issuer) <= _wave(each), title(each)
+        found = lasting.find("Issuer", each["spec"]["issuerRef"]["name"])
+        assert not found or _wave(found) <= _wave(each), title(each)
 
 
 def _keys(secret: Object) -> set[str]:
