@@ -1,14 +1,16 @@
 """A database has a connection for whoever may want one while its service is at its largest and is rolled out."""
 
 import math
+from collections.abc import Mapping
 
 import pytest
 
 from chassis.settings import DatabaseSettings
 from chassis.storage import OVERFLOW
+from legacy.main import THREADS
 from tests.deploy.conftest import Render
-from tests.deploy.manifests import Manifests, Pod, title
-from tests.deploy.ours import end_of, services_in
+from tests.deploy.manifests import Container, Manifests, Pod, title
+from tests.deploy.ours import end_of, name_of, services_in
 from tests.deploy.test_quota import most
 
 POOL = int(DatabaseSettings.model_fields["database_pool"].default)
@@ -36,10 +38,15 @@ def test_each_database_is_somebodys(lasting: Manifests) -> None:
 def wanted(manifests: Manifests, database: str) -> int:
     """By all replicas of those whose settings lead to it; what a migration holds is less than the pool that follows."""
     return sum(
-        at_once(manifests, container.pod) * (int(given.get("DATABASE_POOL", POOL)) + OVERFLOW)
+        at_once(manifests, container.pod) * pool(container, given)
         for container, given in services_in(manifests)
         if end_of(given.get("DATABASE_URL", ""))[0] == database
     )
+
+
+def pool(container: Container, given: Mapping[str, str]) -> int:
+    """How many connections one replica may have. The old shop has one for each of its threads."""
+    return THREADS if name_of(container) == "legacy" else int(given.get("DATABASE_POOL", POOL)) + OVERFLOW
 
 
 def at_once(manifests: Manifests, pod: Pod) -> int:
