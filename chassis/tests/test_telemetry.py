@@ -9,11 +9,15 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
+from prometheus_client import REGISTRY
 from sample.main import Notes, Settings, create_app
 from sample.waiting import until
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from chassis import telemetry
 from chassis.http_client import HttpClient
+from chassis.middleware import RequestTelemetry
 from chassis.telemetry import Telemetry
 
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -31,6 +35,23 @@ class Running:
     def __init__(self, http: httpx.AsyncClient, notes: Notes) -> None:
         self.http = http
         self.notes = notes
+
+
+@pytest.mark.parametrize(("path", "counted"), [("/notes", 1), ("/readyz", 0)])
+async def test_requests_under_way_are_counted_and_probes_are_not(path: str, counted: int) -> None:
+    def under_way() -> float | None:
+        return REGISTRY.get_sample_value("http_server_active_requests")
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert under_way() == counted
+        await Response("here")(scope, receive, send)
+        raise ValueError("a bug")
+
+    transport = httpx.ASGITransport(RequestTelemetry(app))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        with pytest.raises(ValueError, match="a bug"):
+            await http.get(path)
+    assert under_way() == 0
 
 
 async def run(settings: Settings, exporter: InMemorySpanExporter | None) -> AsyncIterator[Running]:

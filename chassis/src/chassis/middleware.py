@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 from opentelemetry.trace import SpanKind
-from prometheus_client import Histogram
+from prometheus_client import Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import deadlines, errors
@@ -24,6 +24,7 @@ DURATION = Histogram(
     ["http_request_method", "http_route", "http_response_status_code"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+ACTIVE = Gauge("http_server_active_requests", "Requests under way")
 QUIET_PATHS = frozenset({"/healthz", "/startupz", "/readyz", "/metrics"})
 
 
@@ -33,7 +34,7 @@ def header(scope: Scope, name: bytes) -> str | None:
 
 
 class RequestTelemetry:
-    """A server span, a duration and one log line for each request; probes and metrics are left out."""
+    """A server span, a duration and one log line for each request, and how many are under way; not of probes."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -52,7 +53,8 @@ class RequestTelemetry:
 
         started = time.perf_counter()
         parent = extract(header(scope, b"traceparent"))
-        with span(scope["method"], SpanKind.SERVER, {"http.request.method": scope["method"]}, parent) as current:
+        request = span(scope["method"], SpanKind.SERVER, {"http.request.method": scope["method"]}, parent)
+        with ACTIVE.track_inprogress(), request as current:
             try:
                 await self._app(scope, receive, observe)
             finally:
