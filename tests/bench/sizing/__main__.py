@@ -19,7 +19,6 @@ from typing import Any
 
 from deploy.compose import project
 from deploy.local.place import ROOT
-from deploy.local.programs import commit
 from deploy.local.screen import RunError, Screen, Step
 from tests.bench import sections
 from tests.bench.sizing import figures, report
@@ -31,6 +30,7 @@ PAGE = ROOT / "docs" / "sizing.md"
 # Held by a process that does nothing, as Kubernetes holds a pod: no container of a manifest.
 PAUSE = "legacy-pod"
 CALLED = {"legacy-envoy": "envoy"}
+REVISION = "org.opencontainers.image.revision"
 BEGIN_SECONDS = 60.0
 # Of the seconds: on a machine that is too busy to be looked at, figures say nothing.
 ENOUGH = 0.8
@@ -74,7 +74,7 @@ def measured(rate: float, seconds: float, screen: Screen) -> str:
     if answered["failed"]:
         raise RunError(f"{answered['failed']} requests failed: {answered['why']}")
     found = figures.figures(by_program(samples, running, seconds), local, services)
-    about = report.Load(rate, answered["seconds"], answered["sent"], commit(), machine())
+    about = report.Load(rate, answered["seconds"], answered["sent"], commit_of(_of(running, "gateway")), machine())
     return report.section(found, figures.requested(local), about)
 
 
@@ -91,6 +91,15 @@ def containers() -> Mapping[str, str]:
     if absent := known - {PAUSE} - set(named.values()):
         raise RunError(f"not running in the project {project.project_name()}: {', '.join(sorted(absent))}")
     return found
+
+
+def _of(running: Mapping[str, str], program: str) -> str:
+    return next(name for name, each in running.items() if each == program)
+
+
+def commit_of(container: str) -> str:
+    """What its image was built from, which need not be what the checkout stands at."""
+    return project.docker("inspect", "--format", f'{{{{index .Config.Labels "{REVISION}"}}}}', container).strip()
 
 
 def _under_load(

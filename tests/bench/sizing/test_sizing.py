@@ -8,7 +8,7 @@ import pytest
 from deploy.compose import project
 from deploy.local.screen import RunError
 from tests.bench.sizing import figures, report
-from tests.bench.sizing.__main__ import by_program, containers
+from tests.bench.sizing.__main__ import by_program, commit_of, containers
 from tests.bench.sizing.sampling import Sample, read
 from tests.deploy.manifests import Manifests
 
@@ -134,3 +134,17 @@ def test_the_containers_of_a_project_are_known_by_their_programs(monkeypatch: py
     monkeypatch.setattr(project, "docker", lambda *_: listed("nats"))
     with pytest.raises(RunError, match="not running in the project shop: nats"):
         containers()
+
+
+def test_the_commit_is_that_of_the_image_and_not_of_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def docker(*arguments: str) -> str:
+        asked.append(arguments)
+        return "0123456789ab\n"
+
+    monkeypatch.setattr(project, "docker", docker)
+    assert commit_of("shop-gateway-1") == "0123456789ab"
+    assert asked == [
+        ("inspect", "--format", '{{index .Config.Labels "org.opencontainers.image.revision"}}', "shop-gateway-1")
+    ]
